@@ -1,0 +1,77 @@
+# Build rules shared by every folder: keelson_library(), keelson_test(), keelson_fuzzer().
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+set(KEELSON_SANITIZE "" CACHE STRING "empty, address,undefined or thread")
+add_compile_options(-Wall -Wextra -Werror -Wno-gnu-statement-expression
+                    -Wno-unused-parameter -Wno-missing-field-initializers
+                    -fno-omit-frame-pointer -fcolor-diagnostics)
+add_compile_definitions(BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_SEPARATE_COMPILATION
+                        BOOST_ASIO_DISABLE_BOOST_COROUTINE)
+add_link_options(-fuse-ld=mold)
+if(KEELSON_SANITIZE)
+  add_compile_options(-fsanitize=${KEELSON_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${KEELSON_SANITIZE})
+  if(KEELSON_SANITIZE STREQUAL "address,undefined")
+    # vptr checks need RTTI of Debian's libraries; alignment stays on.
+    add_compile_options(-fno-sanitize=vptr)
+  endif()
+endif()
+include_directories(${CMAKE_SOURCE_DIR})
+# Debian's headers are not ours to warn about, boost::json wants its own namespace spelled once.
+find_package(Threads REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(fmt REQUIRED)
+find_package(GTest REQUIRED)
+include(GoogleTest)
+find_package(yaml-cpp REQUIRED)
+
+# keelson_library(NAME SOURCES a.cc … DEPS base …)
+# Makes the static library keelson_NAME.
+function(keelson_library name)
+  cmake_parse_arguments(A "" "" "SOURCES;DEPS" ${ARGN})
+  if(A_SOURCES)
+    add_library(keelson_${name} STATIC ${A_SOURCES})
+    target_link_libraries(keelson_${name} PUBLIC ${A_DEPS})
+  else()
+    add_library(keelson_${name} INTERFACE)
+    target_link_libraries(keelson_${name} INTERFACE ${A_DEPS})
+  endif()
+endfunction()
+
+# keelson_test(NAME SOURCES a_test.cc … DEPS keelson_base … [LABELS unit tsan])
+# Makes the gtest program NAME and registers it with ctest as one test.
+# Labels: every test is `unit` unless said otherwise; `tsan` adds it to the TSan run.
+function(keelson_test name)
+  cmake_parse_arguments(A "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  if(NOT A_LABELS)
+    set(A_LABELS unit)
+  endif()
+  if(NOT A_TIMEOUT)
+    set(A_TIMEOUT 300)
+  endif()
+  add_executable(${name} ${A_SOURCES})
+  target_link_libraries(${name} PRIVATE ${A_DEPS} GTest::gtest GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE KEELSON_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS "${A_LABELS}" TIMEOUT ${A_TIMEOUT})
+endfunction()
+
+# keelson_fuzzer(NAME SOURCES x_fuzz.cc DEPS …): a libFuzzer program; `ctest` runs it for a few seconds over its corpus.
+function(keelson_fuzzer name)
+  cmake_parse_arguments(A "" "" "SOURCES;DEPS" ${ARGN})
+  if(NOT KEELSON_SANITIZE STREQUAL "address,undefined")
+    return()
+  endif()
+  add_executable(${name} ${A_SOURCES})
+  target_link_libraries(${name} PRIVATE ${A_DEPS})
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+  target_compile_definitions(${name} PRIVATE KEELSON_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  add_test(NAME ${name} COMMAND ${name} -max_total_time=8 -rss_limit_mb=4096 -timeout=10 -print_final_stats=1)
+  set_tests_properties(${name} PROPERTIES LABELS "unit;fuzz" TIMEOUT 120)
+endfunction()

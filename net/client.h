@@ -1,0 +1,83 @@
+// HttpClient: a pool of connections to one origin. HTTP/2 where the server offers it by ALPN (or `h2c_prior_knowledge`),
+// HTTP/1.1 otherwise; unary and streamed replies; upgrades.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/http.h"
+
+namespace keelson::net {
+
+struct TlsClientConfig {
+  std::string ca_pem;               // empty: the system's roots
+  std::string certificate_pem;      // client certificate, optional
+  std::string private_key_pem;
+  std::string server_name;          // SNI and verification; empty: the origin's host
+  bool insecure_skip_verify = false;
+};
+
+struct ClientOptions {
+  // "https://host:port", "http://host:port" or "unix:/path" (plain HTTP over a unix socket).
+  std::string origin;
+  std::optional<TlsClientConfig> tls;
+  bool h2c_prior_knowledge = false;  // gRPC over plain text (CRI)
+  bool http1_only = false;
+  Duration connect_timeout = std::chrono::seconds(10);
+};
+
+struct ClientRequest {
+  std::string method = "GET";
+  std::string target = "/";
+  Headers headers;
+  Bytes body;
+};
+
+struct ClientResponse {
+  int status = 0;
+  Headers headers;
+  std::string body;
+};
+
+// A reply under way. Dropping it cancels the exchange. One reader at a time.
+class ClientStream {
+ public:
+  virtual ~ClientStream() = default;
+  virtual int status() const = 0;
+  virtual const Headers& headers() const = 0;
+  // The next piece of the body, empty at the end. kUnavailable when the connection broke.
+  virtual Task<Result<std::string>> read_some() = 0;
+  // Request body pieces (only for open(… streaming_body = true)).
+  virtual Task<Result<void>> write(Bytes data) = 0;
+  virtual Task<Result<void>> finish_body() = 0;
+  // Valid once read_some() returned the end.
+  virtual const Headers& trailers() const = 0;
+  virtual void cancel() = 0;
+};
+
+class HttpClient {
+ public:
+  static std::shared_ptr<HttpClient> create(ClientOptions options, Executor ex, Clock& clock, Logger logger);
+  virtual ~HttpClient() = default;
+  // The whole exchange. kDeadlineExceeded after `timeout`; kUnavailable when no connection could be made or it broke.
+  virtual Task<Result<ClientResponse>> call(ClientRequest request, Duration timeout,
+                                            std::size_t max_body = 256u << 20) = 0;
+  // Returns once the reply's headers are there (for `streaming_body`: once the request's headers are sent and, for
+  // gRPC, status() is valid only after wait_headers of read_some()).
+  virtual Task<Result<std::unique_ptr<ClientStream>>> open(ClientRequest request, bool streaming_body) = 0;
+  // Sends an Upgrade request on a fresh HTTP/1.1 connection. On 101: the reply's headers and the raw stream.
+  // Any other status is an Error whose message holds status and body.
+  struct Upgraded {
+    Headers headers;
+    std::unique_ptr<ByteStream> stream;
+  };
+  virtual Task<Result<Upgraded>> upgrade(ClientRequest request) = 0;
+};
+
+// A bare connection, TCP ("tcp://host:port") or unix ("unix:/path").
+Task<Result<std::unique_ptr<ByteStream>>> dial(std::string address, Duration timeout, Clock& clock);
+
+}  // namespace keelson::net
