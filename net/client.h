@@ -58,6 +58,13 @@ class ClientStream {
   virtual void cancel() = 0;
 };
 
+// Error::detail of HttpClient::upgrade() when the server answered something else than 101. `body` holds at most 64 KiB.
+struct UpgradeRefused final : ErrorDetail {
+  int status = 0;
+  Headers headers;
+  std::string body;
+};
+
 class HttpClient {
  public:
   static std::shared_ptr<HttpClient> create(ClientOptions options, Executor ex, Clock& clock, Logger logger);
@@ -69,7 +76,7 @@ class HttpClient {
   // gRPC, status() is valid only after wait_headers of read_some()).
   virtual Task<Result<std::unique_ptr<ClientStream>>> open(ClientRequest request, bool streaming_body) = 0;
   // Sends an Upgrade request on a fresh HTTP/1.1 connection. On 101: the reply's headers and the raw stream.
-  // Any other status is an Error whose message holds status and body.
+  // Any other status is an Error whose message holds status and body, and whose detail is an UpgradeRefused.
   struct Upgraded {
     Headers headers;
     std::unique_ptr<ByteStream> stream;
