@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Checks who includes whom (DESIGN.md §2): every `#include "folder/…"` must follow an allowed edge.
+
+Prints one line per offence and exits 1. `edges.py --self-test` proves that an offence is found.
+"""
+import pathlib, re, subprocess, sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# Most specific folder first: the first prefix that fits a file decides.
+ALLOWED = [
+    ("base", []),
+    ("net", ["base"]),
+    ("raft/core", ["base"]),
+    ("raft/wal", ["base", "raft/core"]),
+    ("raft/transport", ["base", "raft/core", "net"]),
+    ("kvstore/mvcc", ["base", "kvstore/store.h"]),
+    ("kvstore/backend", ["base", "kvstore/mvcc", "kvstore/store.h"]),
+    ("kvstore/store.h", ["base"]),
+    ("kvstore/server", ["base", "net", "raft", "kvstore/mvcc", "kvstore/backend", "kvstore/store.h"]),
+    ("kvstore/client", ["base", "net", "kvstore/store.h"]),
+    ("api", ["base"]),
+    ("client", ["base", "net", "api"]),
+    ("auth", ["base", "net", "api", "client"]),
+    ("admission", ["base", "net", "api", "client", "auth"]),
+    ("apiserver", ["base", "net", "api", "auth", "admission", "kvstore/store.h"]),
+] + [(f, ["base", "net", "api", "client"]) for f in ("scheduler", "controllers", "kubelet", "proxy", "dns")]
+# These may include anything, and nothing includes them.
+TOP = ("cmd", "tests", "chaos", "jepsen", "bench", "tools")
+FOLDERS = {rule.split("/")[0] for rule, _ in ALLOWED} | set(TOP)
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
+
+
+def under(path, prefix):
+    return path == prefix or path.startswith(prefix + "/")
+
+
+def offence(path, target):
+    """The reason why `path` may not include `target`, or None."""
+    if target.split("/")[0] not in FOLDERS or target.startswith("api/gen/") and under(path, "api"):
+        return None
+    if path.split("/")[0] in TOP:
+        return None
+    if target.split("/")[0] in TOP:
+        return "nothing includes " + target.split("/")[0]
+    for prefix, allowed in ALLOWED:
+        if under(path, prefix):
+            if under(target, prefix) or any(under(target, a) for a in allowed):
+                return None
+            return f"{prefix} may include only {', '.join([prefix] + allowed)}"
+    return "the folder is not in tools/lint/edges.py"
+
+
+def check(files):
+    bad = 0
+    for path in files:
+        for number, line in enumerate((ROOT / path).read_text(errors="replace").splitlines(), 1):
+            m = INCLUDE.match(line)
+            why = m and offence(path, m.group(1))
+            if why:
+                print(f"{path}:{number}: includes {m.group(1)}: {why}")
+                bad += 1
+    return bad
+
+
+def main():
+    if "--self-test" in sys.argv:
+        assert offence("net/a.cc", "api/object.h") and offence("base/a.h", "net/http.h") and offence("api/a.cc", "tests/x.h")
+        assert offence("apiserver/a.cc", "kvstore/server/x.h") and not offence("apiserver/a.cc", "kvstore/store.h")
+        assert offence("scheduler/a.cc", "apiserver/endpoint.h") and not offence("cmd/a.cc", "apiserver/endpoint.h")
+    files = subprocess.run(["git", "ls-files", "*.h", "*.cc"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    bad = check(files)
+    print(f"edges: {len(files)} files, {bad} offences")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
