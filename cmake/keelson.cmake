@@ -43,6 +43,10 @@ function(keelson_library name)
   endif()
 endfunction()
 
+# What `./x test` builds: all unit tests, and those of the TSan run.
+add_custom_target(unit_tests)
+add_custom_target(tsan_tests)
+
 # keelson_test(NAME SOURCES a_test.cc … DEPS keelson_base … [LABELS unit tsan])
 # Makes the gtest program NAME and registers it with ctest as one test.
 # Labels: every test is `unit` unless said otherwise; `tsan` adds it to the TSan run.
@@ -59,6 +63,11 @@ function(keelson_test name)
   target_compile_definitions(${name} PRIVATE KEELSON_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${A_LABELS}" TIMEOUT ${A_TIMEOUT})
+  foreach(label ${A_LABELS})
+    if(TARGET ${label}_tests)
+      add_dependencies(${label}_tests ${name})
+    endif()
+  endforeach()
 endfunction()
 
 # keelson_fuzzer(NAME SOURCES x_fuzz.cc DEPS …): a libFuzzer program; `ctest` runs it for a few seconds over its corpus.
@@ -74,4 +83,5 @@ function(keelson_fuzzer name)
   target_compile_definitions(${name} PRIVATE KEELSON_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   add_test(NAME ${name} COMMAND ${name} -max_total_time=8 -rss_limit_mb=4096 -timeout=10 -print_final_stats=1)
   set_tests_properties(${name} PROPERTIES LABELS "unit;fuzz" TIMEOUT 120)
+  add_dependencies(unit_tests ${name})
 endfunction()
