@@ -1,5 +1,5 @@
-// RuntimeAccess: what the kubelet's HTTPS API (kubelet/server/) needs to know about pods and to ask of the container
-// runtime. Implemented by the kubelet's core over its pod cache and CRI; faked in tests.
+// RuntimeAccess: what the kubelet's HTTPS API (kubelet/server/) needs to know about pods and to ask of the
+// container runtime. Implemented by the kubelet's core over its pod cache and CRI; faked in tests.
 //
 // Thread rule: all methods may be called from any executor, several at once.
 #pragma once
@@ -13,7 +13,8 @@
 
 namespace keelson::kubelet {
 
-// A container of a pod as named in URLs. `uid` is empty when the caller did not say; when given it must match.
+// A container of a pod as named in URLs. `uid` is empty when the caller did not say; when given it must
+// match.
 struct ContainerRef {
   std::string namespace_;
   std::string pod;
@@ -22,9 +23,10 @@ struct ContainerRef {
 };
 
 struct ContainerView {
-  std::string id;        // CRI container id, without "containerd://"
-  std::string name;      // the container's name in the pod spec
-  std::string log_path;  // the file the runtime writes now; after rotation a new file appears at the same path
+  std::string id;    // CRI container id, without "containerd://"
+  std::string name;  // the container's name in the pod spec
+  std::string
+      log_path;  // the file the runtime writes now; after rotation a new file appears at the same path
   bool running = false;
   bool tty = false;
   bool stdin_open = false;  // the container spec has stdin: true
@@ -50,14 +52,14 @@ class RuntimeAccess {
   // The pods bound to this node as a JSON v1.PodList (GET /pods).
   virtual Task<Result<std::string>> pods_json() = 0;
 
-  // The container's newest instance, or, when `previous`, the one before it. Also init and ephemeral containers.
-  // kNotFound: `pod "x" not found` (404), `container "c" not found in pod "x"`;
-  // kInvalidArgument (400 with this text, as kubectl shows it): `container "c" in pod "x" is waiting to start: REASON`,
+  // The container's newest instance, or, when `previous`, the one before it. Also init and ephemeral
+  // containers. kNotFound: `pod "x" not found` (404), `container "c" not found in pod "x"`; kInvalidArgument
+  // (400 with this text, as kubectl shows it): `container "c" in pod "x" is waiting to start: REASON`,
   // `previous terminated container "c" in pod "x" not found`.
   virtual Task<Result<ContainerView>> find_container(ContainerRef ref, bool previous) = 0;
 
-  // Whether the container still runs; false as well when the runtime no longer knows it. Called twice a second or so while
-  // a log is followed: answer from the runtime's event cache where there is one.
+  // Whether the container still runs; false as well when the runtime no longer knows it. Called twice a
+  // second or so while a log is followed: answer from the runtime's event cache where there is one.
   virtual Task<Result<bool>> is_running(std::string container_id) = 0;
 
   // kNotFound when no such pod runs here.
@@ -67,7 +69,8 @@ class RuntimeAccess {
   virtual Task<Result<std::string>> exec_url(std::string container_id, std::vector<std::string> command,
                                              StreamChoice streams) = 0;
   virtual Task<Result<std::string>> attach_url(std::string container_id, StreamChoice streams) = 0;
-  virtual Task<Result<std::string>> port_forward_url(std::string sandbox_id, std::vector<std::int32_t> ports) = 0;
+  virtual Task<Result<std::string>> port_forward_url(std::string sandbox_id,
+                                                     std::vector<std::int32_t> ports) = 0;
 };
 
 }  // namespace keelson::kubelet
