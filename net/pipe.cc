@@ -115,7 +115,8 @@ class PipeEnd final : public ByteStream {
 
 }  // namespace
 
-std::pair<std::unique_ptr<ByteStream>, std::unique_ptr<ByteStream>> make_pipe(Executor ex, std::size_t capacity) {
+std::pair<std::unique_ptr<ByteStream>, std::unique_ptr<ByteStream>> make_pipe(Executor ex,
+                                                                              std::size_t capacity) {
   auto ab = std::make_shared<BytePipe>(capacity);
   auto ba = std::make_shared<BytePipe>(capacity);
   return {std::make_unique<PipeEnd>(ex, ba, ab), std::make_unique<PipeEnd>(ex, ab, ba)};

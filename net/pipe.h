@@ -1,5 +1,6 @@
-// Bounded byte pipes between coroutines. BytePipe is one direction, the receive buffer of every multiplexed stream;
-// make_pipe() joins two into a pair of connected ByteStreams, a socketpair without a socket, for tests and tunnels.
+// Bounded byte pipes between coroutines. BytePipe is one direction, the receive buffer of every multiplexed
+// stream; make_pipe() joins two into a pair of connected ByteStreams, a socketpair without a socket, for
+// tests and tunnels.
 //
 // Thread rule: thread-safe; one reader and one writer at a time per direction.
 #pragma once
@@ -15,14 +16,15 @@
 
 namespace keelson::net {
 
-// One direction. The writer waits while `capacity` bytes are buffered, so a slow reader slows the writer down.
+// One direction. The writer waits while `capacity` bytes are buffered, so a slow reader slows the writer
+// down.
 class BytePipe {
  public:
   // REQUIRES: capacity > 0.
   explicit BytePipe(std::size_t capacity) : capacity_(capacity) {}
 
-  // At least one byte into [buf, buf+n); 0 once finish() was called and all is read; the error given to fail(), or
-  // kCancelled after close_read(). REQUIRES: n > 0.
+  // At least one byte into [buf, buf+n); 0 once finish() was called and all is read; the error given to
+  // fail(), or kCancelled after close_read(). REQUIRES: n > 0.
   Task<Result<std::size_t>> read_some(char* buf, std::size_t n);
   // Returns when all of `data` is buffered. After close_read() the data is dropped and the call succeeds.
   // kUnavailable after finish() or fail().
@@ -48,9 +50,11 @@ class BytePipe {
   AsyncEvent writable_;
 };
 
-// Two connected streams: what one writes the other reads. `capacity` bytes are buffered per direction. close() of one end
-// ends both directions: the other end reads what is buffered, then 0, and its writes fail with kUnavailable.
+// Two connected streams: what one writes the other reads. `capacity` bytes are buffered per direction.
+// close() of one end ends both directions: the other end reads what is buffered, then 0, and its writes fail
+// with kUnavailable.
 std::pair<std::unique_ptr<ByteStream>, std::unique_ptr<ByteStream>> make_pipe(Executor ex,
-                                                                              std::size_t capacity = 64 * 1024);
+                                                                              std::size_t capacity = 64 *
+                                                                                                     1024);
 
 }  // namespace keelson::net

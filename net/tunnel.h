@@ -1,7 +1,8 @@
-// Joining two byte streams: what the API server does with an upgraded exec, attach or port-forward once the kubelet has
-// agreed to it, and what a port-forward does with a TCP connection.
+// Joining two byte streams: what the API server does with an upgraded exec, attach or port-forward once the
+// kubelet has agreed to it, and what a port-forward does with a TCP connection.
 //
-//   kubectl ──101──► proxy_upgrade ──101──► kubelet      headers relayed, then splice() until both directions end
+//   kubectl ──101──► proxy_upgrade ──101──► kubelet      headers relayed, then splice() until both directions
+//   end
 #pragma once
 
 #include "base/clock.h"
@@ -9,22 +10,20 @@
 #include "base/task.h"
 #include "net/client.h"
 #include "net/http.h"
+#include "net/upgrade.h"
 
 namespace keelson::net {
 
-// Copies a → b and b → a; the end of one direction half-closes the other stream's sending side. Returns when both
-// directions have ended, or closes both streams as soon as one of them fails. Where the peer of one side has gone away
-// for good, its transport reports an error on read or write. Both streams outlive the task.
+// Copies a → b and b → a; the end of one direction half-closes the other stream's sending side. Returns when
+// both directions have ended, or closes both streams as soon as one of them fails. Where the peer of one side
+// has gone away for good, its transport reports an error on read or write. Both streams outlive the task.
 Task<> splice(ByteStream& a, ByteStream& b);
 
-// Sends `request` (an upgrade: method, target and headers are the caller's; hop-by-hop Connection and Upgrade headers of
-// the exchange's request are added when `request` has none, and the Sec-WebSocket-* and X-Stream-Protocol-Version ones
-// are copied) to the kubelet. On 101 it relays the reply's headers to the client and splices until both ends close. When
-// the kubelet refuses, its status and body are relayed to the client; when it cannot be reached, the Error is returned
-// and nothing has been written to the exchange.
+// Sends `request` (an upgrade: method, target and headers are the caller's; hop-by-hop Connection and Upgrade
+// headers of the exchange's request are added when `request` has none, and the Sec-WebSocket-* and
+// X-Stream-Protocol-Version ones are copied) to the kubelet. On 101 it relays the reply's headers to the
+// client and splices until both ends close. When the kubelet refuses, its status and body are relayed to the
+// client; when it cannot be reached, the Error is returned and nothing has been written to the exchange.
 Task<Result<void>> proxy_upgrade(Exchange& exchange, HttpClient& to_kubelet, ClientRequest request);
-
-// True when the request asks for a protocol switch (Connection: Upgrade).
-bool is_upgrade_request(const Request& request);
 
 }  // namespace keelson::net

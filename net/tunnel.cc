@@ -1,0 +1,80 @@
+#include "net/tunnel.h"
+
+#include <boost/asio/this_coro.hpp>
+#include <vector>
+
+#include "base/async.h"
+
+namespace keelson::net {
+namespace {
+
+constexpr std::size_t kCopyBytes = 32 * 1024;
+
+// Copies until the end of `from` and passes the end on; a failure ends both streams.
+Task<> copy(ByteStream* from, ByteStream* to) {
+  std::vector<char> buf(kCopyBytes);
+  for (;;) {
+    const auto n = co_await from->read_some(buf.data(), buf.size());
+    if (n && *n == 0) {
+      if (co_await to->shutdown_write()) co_return;
+      break;
+    }
+    if (!n || !co_await to->write_all({buf.data(), *n})) break;
+  }
+  from->close();
+  to->close();
+}
+
+constexpr std::string_view kRelayed[] = {"connection",
+                                         "upgrade",
+                                         "sec-websocket-key",
+                                         "sec-websocket-version",
+                                         "sec-websocket-protocol",
+                                         "sec-websocket-extensions",
+                                         "origin",
+                                         "x-stream-protocol-version"};
+
+}  // namespace
+
+Task<> splice(ByteStream& a, ByteStream& b) {
+  const auto ex = co_await boost::asio::this_coro::executor;
+  TaskGroup copies;
+  copies.spawn(ex, copy(&a, &b));
+  copies.spawn(ex, copy(&b, &a));
+  std::exception_ptr cancelled;
+  try {
+    co_await copies.join();
+  } catch (...) {
+    cancelled = std::current_exception();
+  }
+  if (!cancelled) co_return;
+  co_await boost::asio::this_coro::reset_cancellation_state();
+  co_await copies.stop();
+  std::rethrow_exception(cancelled);
+}
+
+Task<Result<void>> proxy_upgrade(Exchange& exchange, HttpClient& to_kubelet, ClientRequest request) {
+  const Headers& asked = exchange.request().headers;
+  for (const auto name : kRelayed) {
+    if (request.headers.get(name)) continue;
+    for (const auto value : asked.get_all(name)) request.headers.add(std::string(name), std::string(value));
+  }
+  auto upgraded = co_await to_kubelet.upgrade(std::move(request));
+  if (!upgraded) {
+    const auto refused = std::dynamic_pointer_cast<const UpgradeRefused>(upgraded.error().detail);
+    if (refused == nullptr) co_return std::unexpected(std::move(upgraded).error());
+    Headers headers;
+    if (const auto type = refused->headers.get("content-type"))
+      headers.add("content-type", std::string(*type));
+    for (const auto v : refused->headers.get_all("x-accepted-stream-protocol-versions")) {
+      headers.add("x-accepted-stream-protocol-versions", std::string(v));
+    }
+    co_return co_await exchange.respond(refused->status, std::move(headers), Bytes::copy(refused->body));
+  }
+  upgraded->headers.remove("date");
+  auto client = CO_TRY(co_await exchange.upgrade(std::move(upgraded->headers)));
+  co_await splice(*client, *upgraded->stream);
+  co_return Result<void>{};
+}
+
+}  // namespace keelson::net
