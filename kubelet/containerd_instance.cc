@@ -16,7 +16,7 @@
 #include "kubelet/digest.h"
 #include "kubelet/files.h"
 #include "kubelet/images/builtin_images.h"
-#include "kubelet/process.h"
+#include "base/process.h"
 
 namespace keelson::kubelet {
 namespace {

@@ -1,10 +1,11 @@
-#include "kubelet/process.h"
+#include "base/process.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,7 +16,7 @@
 
 extern char** environ;
 
-namespace keelson::kubelet {
+namespace keelson {
 namespace {
 
 constexpr std::string_view kSbin = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -92,6 +93,18 @@ bool drain(int fd, std::chrono::steady_clock::time_point deadline, std::string& 
   }
 }
 
+// An unnamed file that holds `text`, read from its start.
+int memory_file(std::string_view text) {
+  const int fd = memfd_create("input", MFD_CLOEXEC);
+  while (fd >= 0 && !text.empty()) {
+    const ssize_t n = write(fd, text.data(), text.size());
+    if (n <= 0) break;
+    text.remove_prefix(static_cast<std::size_t>(n));
+  }
+  if (fd >= 0) lseek(fd, 0, SEEK_SET);
+  return fd;
+}
+
 }  // namespace
 
 std::string find_program(const std::string& program) {
@@ -106,14 +119,18 @@ std::string find_program(const std::string& program) {
   return "";
 }
 
-Result<CommandResult> run_command(const std::vector<std::string>& argv, std::chrono::seconds timeout) {
+Result<CommandResult> run_command(const std::vector<std::string>& argv, std::chrono::seconds timeout,
+                                  std::string_view input) {
   int fds[2];
   if (pipe2(fds, O_CLOEXEC) != 0) return fail(Code::kInternal, "pipe: " + std::string(std::strerror(errno)));
   SpawnActions actions;
+  const int in = input.empty() ? -1 : memory_file(input);
+  if (in >= 0) posix_spawn_file_actions_adddup2(&actions.files, in, 0);
   posix_spawn_file_actions_adddup2(&actions.files, fds[1], 1);
   posix_spawn_file_actions_adddup2(&actions.files, fds[1], 2);
   auto pid = actions.spawn(argv, 0);
   close(fds[1]);
+  if (in >= 0) close(in);
   if (!pid) {
     close(fds[0]);
     return std::unexpected(pid.error());
@@ -138,4 +155,4 @@ Result<int> start_daemon(const std::vector<std::string>& argv, const std::string
   return actions.spawn(argv, POSIX_SPAWN_SETSID);
 }
 
-}  // namespace keelson::kubelet
+}  // namespace keelson

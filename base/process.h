@@ -3,11 +3,12 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
 
-namespace keelson::kubelet {
+namespace keelson {
 
 struct CommandResult {
   int exit_code = 0;
@@ -16,8 +17,9 @@ struct CommandResult {
 
 // Runs argv[0] (searched on the PATH plus the sbin directories) to its end, at most `timeout`; then it is
 // killed. kNotFound when there is no such program, kDeadlineExceeded on timeout. A non-zero exit is not an
-// error.
-Result<CommandResult> run_command(const std::vector<std::string>& argv, std::chrono::seconds timeout);
+// error. `input` is what it reads from stdin; empty: /dev/null.
+Result<CommandResult> run_command(const std::vector<std::string>& argv, std::chrono::seconds timeout,
+                                  std::string_view input = {});
 
 // Starts a daemon in its own session, stdin from /dev/null, output appended to `log_file`, no other
 // descriptor inherited (a leaked listening socket would keep our port busy after we die). Returns its pid;
@@ -27,4 +29,4 @@ Result<int> start_daemon(const std::vector<std::string>& argv, const std::string
 // The full path of `program` on the PATH or in a sbin directory; empty when there is none.
 std::string find_program(const std::string& program);
 
-}  // namespace keelson::kubelet
+}  // namespace keelson
