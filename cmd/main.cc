@@ -1,6 +1,41 @@
+// keelson: one binary, many roles (DESIGN.md §1).
 #include <cstdio>
+#include <string_view>
+
+#include "cmd/command.h"
+
+namespace {
+
+struct Entry {
+  std::string_view name;
+  keelson::cmd::Command run;
+  std::string_view about;
+};
+
+// A command joins the table with the file that implements it.
+constexpr Entry kCommands[] = {
+    {"", nullptr, ""},
+};
+
+int usage(int code) {
+  std::fprintf(code == 0 ? stdout : stderr, "usage: keelson COMMAND [flags]; `keelson COMMAND --help` lists the flags\n\n");
+  for (const auto& c : kCommands) {
+    if (c.run != nullptr) {
+      std::fprintf(code == 0 ? stdout : stderr, "  %-20.*s %.*s\n", static_cast<int>(c.name.size()), c.name.data(),
+                   static_cast<int>(c.about.size()), c.about.data());
+    }
+  }
+  return code;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
-  std::fprintf(stderr, "usage: keelson COMMAND [flags]\n");
-  return argc > 1 ? 2 : 0;
+  const std::string_view name = argc > 1 ? argv[1] : "";
+  if (name == "help" || name == "--help" || name == "-h") return usage(0);
+  for (const auto& c : kCommands) {
+    if (c.run != nullptr && c.name == name) return c.run({argv + 2, argv + argc});
+  }
+  if (!name.empty()) std::fprintf(stderr, "keelson: unknown command '%.*s'\n", static_cast<int>(name.size()), name.data());
+  return usage(2);
 }
