@@ -89,7 +89,7 @@ struct SpdySession::State : std::enable_shared_from_this<State> {
   }
   // The owner's close().
   void abandon(StreamState& s) {
-    const bool open = !(s.local_closed && s.remote_closed);
+    const bool open = !s.local_closed;
     s.local_closed = s.remote_closed = true;
     s.in.close_read();
     s.replied.set();
@@ -296,6 +296,10 @@ Task<Result<std::unique_ptr<SpdyStream>>> SpdySession::accept_stream() {
 Task<> SpdySession::closed() {
   return state_->ended.wait();
 }
+Task<bool> SpdySession::closed_until(Clock& clock, MonoTime deadline) {
+  return state_->ended.wait_until(clock, deadline);
+}
+void SpdySession::abort(Error why) { state_->end(std::unexpected(std::move(why))); }
 bool SpdySession::is_closed() const {
   return state_->has_ended;
 }

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/task.h"
 #include "net/http.h"
@@ -52,6 +53,10 @@ class SpdySession {
   // Returns once the connection has ended, from whatever side.
   Task<> closed();
   bool is_closed() const;
+  // closed(), at most until `deadline`. True when closed.
+  Task<bool> closed_until(Clock& clock, MonoTime deadline);
+  // Ends the connection at once; all calls under way fail with `why`.
+  void abort(Error why);
   // Orderly end of our side: GOAWAY, everything queued is written, the transport half-closed. What the peer
   // still sends is taken until it closes, so wait for closed() with a bound before stop(), or the peer may
   // lose our last bytes to a reset.

@@ -4,23 +4,19 @@
 #include <vector>
 
 #include "base/async.h"
+#include "net/catch_cancel.h"
 
 namespace keelson::net {
 namespace {
 
 constexpr std::size_t kCopyBytes = 32 * 1024;
 
-// Copies until the end of `from` and passes the end on; a failure ends both streams.
-Task<> copy(ByteStream* from, ByteStream* to) {
-  std::vector<char> buf(kCopyBytes);
-  for (;;) {
-    const auto n = co_await from->read_some(buf.data(), buf.size());
-    if (n && *n == 0) {
-      if (co_await to->shutdown_write()) co_return;
-      break;
-    }
-    if (!n || !co_await to->write_all({buf.data(), *n})) break;
-  }
+// Copies and passes the end on; a failure ends both streams.
+Task<> copy(ByteStream* from, ByteStream* to, Result<void>* outcome) {
+  auto done = co_await copy_to_end(*from, *to);
+  if (done) done = co_await to->shutdown_write();
+  if (done) co_return;
+  if (*outcome) *outcome = std::move(done);
   from->close();
   to->close();
 }
@@ -36,21 +32,25 @@ constexpr std::string_view kRelayed[] = {"connection",
 
 }  // namespace
 
-Task<> splice(ByteStream& a, ByteStream& b) {
+Task<Result<void>> copy_to_end(ByteStream& from, ByteStream& to) {
+  std::vector<char> buf(kCopyBytes);
+  for (;;) {
+    const std::size_t n = CO_TRY(co_await from.read_some(buf.data(), buf.size()));
+    if (n == 0) co_return Result<void>{};
+    CO_TRY(co_await to.write_all({buf.data(), n}));
+  }
+}
+
+Task<Result<void>> splice(ByteStream& a, ByteStream& b) {
   const auto ex = co_await boost::asio::this_coro::executor;
   TaskGroup copies;
-  copies.spawn(ex, copy(&a, &b));
-  copies.spawn(ex, copy(&b, &a));
-  std::exception_ptr cancelled;
-  try {
-    co_await copies.join();
-  } catch (...) {
-    cancelled = std::current_exception();
-  }
-  if (!cancelled) co_return;
-  co_await boost::asio::this_coro::reset_cancellation_state();
+  Result<void> outcome;
+  copies.spawn(ex, copy(&a, &b, &outcome));
+  copies.spawn(ex, copy(&b, &a, &outcome));
+  const auto cancelled = co_await catch_cancel(copies.join());
   co_await copies.stop();
-  std::rethrow_exception(cancelled);
+  if (cancelled) std::rethrow_exception(cancelled);
+  co_return outcome;
 }
 
 Task<Result<void>> proxy_upgrade(Exchange& exchange, HttpClient& to_kubelet, ClientRequest request) {
@@ -73,7 +73,7 @@ Task<Result<void>> proxy_upgrade(Exchange& exchange, HttpClient& to_kubelet, Cli
   }
   upgraded->headers.remove("date");
   auto client = CO_TRY(co_await exchange.upgrade(std::move(upgraded->headers)));
-  co_await splice(*client, *upgraded->stream);
+  (void)co_await splice(*client, *upgraded->stream);
   co_return Result<void>{};
 }
 

@@ -14,10 +14,14 @@
 
 namespace keelson::net {
 
+// Copies `from` to `to` until the end of `from`; does not pass the end on. The error of whichever failed.
+// Both outlive it.
+Task<Result<void>> copy_to_end(ByteStream& from, ByteStream& to);
+
 // Copies a → b and b → a; the end of one direction half-closes the other stream's sending side. Returns when
-// both directions have ended, or closes both streams as soon as one of them fails. Where the peer of one side
-// has gone away for good, its transport reports an error on read or write. Both streams outlive the task.
-Task<> splice(ByteStream& a, ByteStream& b);
+// both directions have ended, or closes both streams as soon as one of them fails and answers the first
+// error. Both streams outlive the task.
+Task<Result<void>> splice(ByteStream& a, ByteStream& b);
 
 // Sends `request` (an upgrade: method, target and headers are the caller's; hop-by-hop Connection and Upgrade
 // headers of the exchange's request are added when `request` has none, and the Sec-WebSocket-* and

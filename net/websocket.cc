@@ -8,6 +8,7 @@
 #include <cstring>
 #include <vector>
 
+#include "base/base64.h"
 #include "base/check.h"
 #include "net/upgrade.h"
 
@@ -17,19 +18,12 @@ namespace {
 constexpr std::size_t kQueueBytes = 256 * 1024;
 constexpr std::size_t kPieceBytes = 32 * 1024;
 
-std::string base64(const unsigned char* data, std::size_t n) {
-  std::string out((n + 2) / 3 * 4 + 1, '\0');
-  const int len = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), data, static_cast<int>(n));
-  out.resize(static_cast<std::size_t>(len));
-  return out;
-}
-
 // RFC 6455 §4.2.2: the proof that the server has understood the handshake.
 std::string accept_key(std::string_view key) {
   const std::string text = std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
   std::array<unsigned char, SHA_DIGEST_LENGTH> digest{};
   CHECK(EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha1(), nullptr) == 1);
-  return base64(digest.data(), digest.size());
+  return base64_encode({reinterpret_cast<const char*>(digest.data()), digest.size()});
 }
 
 std::string close_payload(std::uint16_t code, std::string_view reason) {
@@ -56,12 +50,12 @@ Result<Headers> websocket_accept(const Request& request, std::string_view protoc
 }
 
 Headers websocket_offer(Rng& rng, std::string_view protocols) {
-  std::array<unsigned char, 16> nonce{};
-  for (auto& b : nonce) b = static_cast<unsigned char>(rng.next());
+  std::string nonce(16, '\0');
+  for (auto& c : nonce) c = static_cast<char>(rng.next());
   Headers h{{"connection", "Upgrade"},
             {"upgrade", "websocket"},
             {"sec-websocket-version", "13"},
-            {"sec-websocket-key", base64(nonce.data(), nonce.size())}};
+            {"sec-websocket-key", base64_encode(nonce)}};
   if (!protocols.empty()) h.add("sec-websocket-protocol", std::string(protocols));
   return h;
 }
