@@ -1,5 +1,5 @@
-// HttpClient: a pool of connections to one origin. HTTP/2 where the server offers it by ALPN (or `h2c_prior_knowledge`),
-// HTTP/1.1 otherwise; unary and streamed replies; upgrades.
+// HttpClient: a pool of connections to one origin. HTTP/2 where the server offers it by ALPN (or
+// `h2c_prior_knowledge`), HTTP/1.1 otherwise; unary and streamed replies; upgrades.
 #pragma once
 
 #include <functional>
@@ -13,10 +13,10 @@
 namespace keelson::net {
 
 struct TlsClientConfig {
-  std::string ca_pem;               // empty: the system's roots
-  std::string certificate_pem;      // client certificate, optional
+  std::string ca_pem;           // empty: the system's roots
+  std::string certificate_pem;  // client certificate, optional
   std::string private_key_pem;
-  std::string server_name;          // SNI and verification; empty: the origin's host
+  std::string server_name;  // SNI and verification; empty: the origin's host
   bool insecure_skip_verify = false;
 };
 
@@ -69,11 +69,12 @@ class HttpClient {
  public:
   static std::shared_ptr<HttpClient> create(ClientOptions options, Executor ex, Clock& clock, Logger logger);
   virtual ~HttpClient() = default;
-  // The whole exchange. kDeadlineExceeded after `timeout`; kUnavailable when no connection could be made or it broke.
+  // The whole exchange. kDeadlineExceeded after `timeout`; kUnavailable when no connection could be made or
+  // it broke.
   virtual Task<Result<ClientResponse>> call(ClientRequest request, Duration timeout,
                                             std::size_t max_body = 256u << 20) = 0;
-  // Returns once the reply's headers are there (for `streaming_body`: once the request's headers are sent and, for
-  // gRPC, status() is valid only after wait_headers of read_some()).
+  // Returns once the reply's headers are there (for `streaming_body`: once the request's headers are sent
+  // and, for gRPC, status() is valid only after wait_headers of read_some()).
   virtual Task<Result<std::unique_ptr<ClientStream>>> open(ClientRequest request, bool streaming_body) = 0;
   // Sends an Upgrade request on a fresh HTTP/1.1 connection. On 101: the reply's headers and the raw stream.
   // Any other status is an Error whose message holds status and body, and whose detail is an UpgradeRefused.

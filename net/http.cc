@@ -8,7 +8,8 @@ namespace {
 bool iequals(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    if (std::tolower(static_cast<unsigned char>(a[i])) != std::tolower(static_cast<unsigned char>(b[i]))) return false;
+    if (std::tolower(static_cast<unsigned char>(a[i])) != std::tolower(static_cast<unsigned char>(b[i])))
+      return false;
   }
   return true;
 }
@@ -66,7 +67,9 @@ bool Headers::has_token(std::string_view name, std::string_view token) const {
   return false;
 }
 
-std::string_view Request::path() const { return std::string_view(target).substr(0, target.find('?')); }
+std::string_view Request::path() const {
+  return std::string_view(target).substr(0, target.find('?'));
+}
 
 std::string_view Request::query() const {
   const auto q = target.find('?');
@@ -112,8 +115,9 @@ std::vector<std::pair<std::string, std::string>> parse_query(std::string_view qu
     const auto part = query.substr(0, amp);
     if (!part.empty()) {
       const auto eq = part.find('=');
-      out.emplace_back(percent_decode(part.substr(0, eq), true),
-                       eq == std::string_view::npos ? std::string() : percent_decode(part.substr(eq + 1), true));
+      out.emplace_back(
+          percent_decode(part.substr(0, eq), true),
+          eq == std::string_view::npos ? std::string() : percent_decode(part.substr(eq + 1), true));
     }
     if (amp == std::string_view::npos) break;
     query.remove_prefix(amp + 1);

@@ -1,8 +1,10 @@
 // The protocol-neutral view of HTTP that everything above net/ sees: one request, one reply, streams.
 // HTTP/1.1, HTTP/2, WebSocket and SPDY are behind it; no Beast, nghttp2 or OpenSSL type appears here.
 //
-// Thread rule: an exchange belongs to the coroutine that handles it, on its connection's executor. Long work
-// (encoding a large LIST) is moved to the pool with resume_on(); writes may come from any thread then.
+// Thread rule: an exchange is used by coroutines of its own executor() only: the handler, and helpers spawned
+// there. Long work (encoding a large LIST) is moved to the pool with resume_on(); the next call on the
+// exchange moves the coroutine back. is_closed() may be called from any thread, closed() from any executor. A
+// ByteStream may be used from any executor.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +44,8 @@ class Headers {
   std::vector<Field> fields_;
 };
 
-// What a verified client certificate says. Null where the client sent none; never present for an unverified one.
+// What a verified client certificate says. Null where the client sent none; never present for an unverified
+// one.
 struct PeerCertificate {
   std::string common_name;
   std::vector<std::string> organizations;
@@ -89,8 +92,8 @@ class ByteStream {
   virtual Executor executor() = 0;
 };
 
-// One exchange on the server. The handler must end it by respond(), finish(), or upgrade(); an exchange dropped
-// otherwise is reset (HTTP/2) or its connection closed (HTTP/1.1).
+// One exchange on the server. The handler must end it by respond(), finish(), or upgrade(); an exchange
+// dropped otherwise is reset (HTTP/2) or its connection closed (HTTP/1.1).
 class Exchange {
  public:
   virtual ~Exchange() = default;
@@ -106,20 +109,23 @@ class Exchange {
   virtual Task<Result<void>> respond(int status, Headers headers, Bytes body) = 0;
   virtual Task<Result<void>> respond(int status, Headers headers, std::vector<Bytes> body) = 0;
 
-  // A streamed reply: start, any number of writes, finish. write() sends at once (chunked / DATA) and returns when the
-  // transport has room again (slow-reader back-pressure); it fails with kCancelled once the client is gone.
+  // A streamed reply: start, any number of writes, finish. write() sends at once (chunked / DATA) and returns
+  // when the transport has room again (slow-reader back-pressure); it fails with kCancelled once the client
+  // is gone.
   virtual Task<Result<void>> start(int status, Headers headers) = 0;
   virtual Task<Result<void>> write(Bytes data) = 0;
   // HTTP/2 trailers (gRPC); ignored on HTTP/1.1 unless the reply is chunked.
   virtual Task<Result<void>> finish(Headers trailers = {}) = 0;
 
-  // Returns (or throws by cancellation) when the client has gone away or the server drains: what a watch waits on
-  // beside its events.
+  // Returns (or throws by cancellation) when the client has gone away or the server drains: what a watch
+  // waits on beside its events. While the server drains a reply can still be completed. A handler is never
+  // cancelled because its client left; Server::stop() cancels those that outlast its grace.
   virtual Task<> closed() = 0;
   virtual bool is_closed() const = 0;
 
-  // Switches protocols on HTTP/1.1: writes 101 with `headers` (Connection and Upgrade included by the caller) and hands over
-  // the connection's bytes. kFailedPrecondition on HTTP/2.
+  // Switches protocols on HTTP/1.1: writes 101 with `headers` (Connection and Upgrade included by the caller)
+  // and hands over the connection's bytes, those already read included. The stream may outlive the handler.
+  // kFailedPrecondition on HTTP/2.
   virtual Task<Result<std::unique_ptr<ByteStream>>> upgrade(Headers headers) = 0;
 };
 

@@ -19,8 +19,8 @@ struct TlsServerConfig {
   std::string private_key_pem;
   // CAs that client certificates are verified against; empty: none are asked for.
   std::string client_ca_pem;
-  // True: a connection without a valid client certificate is refused (store peers). False: certificates are optional, an
-  // unverifiable one is refused in the handshake.
+  // True: a connection without a valid client certificate is refused (store peers). False: certificates are
+  // optional, an unverifiable one is refused in the handshake.
   bool require_client_certificate = false;
 };
 
@@ -45,8 +45,8 @@ class Server {
   virtual ~Server() = default;
   virtual std::uint16_t port() const = 0;
   virtual Result<void> set_tls(TlsServerConfig config) = 0;
-  // Accepts no more, tells clients to go elsewhere (GOAWAY, Connection: close), lets exchanges end for at most `grace`,
-  // then closes everything. Returns when all coroutines have ended.
+  // Accepts no more, tells clients to go elsewhere (GOAWAY, Connection: close), lets exchanges end for at
+  // most `grace`, then closes everything. Returns when all coroutines have ended.
   virtual Task<> stop(Duration grace) = 0;
 };
 

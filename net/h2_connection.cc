@@ -1,0 +1,509 @@
+// HTTP/2 on the server, over nghttp2: many exchanges at once. Handlers start after the frames of a read have
+// been taken, and what they answer at once leaves in one write.
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <unordered_map>
+
+#include "base/check.h"
+#include "net/h2_session.h"
+#include "net/home.h"
+#include "net/out_queue.h"
+#include "net/server_connection.h"
+
+namespace keelson::net {
+namespace {
+
+class H2Connection;
+
+class H2Exchange final : public ServerExchange {
+ public:
+  H2Exchange(std::shared_ptr<H2Connection> connection, std::int32_t id, Executor ex)
+      : ServerExchange(std::move(ex)), c_(std::move(connection)), id_(id) {}
+
+  Task<Result<std::string>> read_body(std::size_t max_bytes) override;
+  Task<Result<std::string>> read_some() override;
+  Task<Result<void>> start(int status, Headers headers) override;
+  Task<Result<void>> write(Bytes data) override;
+  Task<Result<void>> finish(Headers trailers) override;
+  Task<Result<std::unique_ptr<ByteStream>>> upgrade(Headers headers) override;
+
+ private:
+  friend class H2Connection;
+  Result<void> reply(int status, const Headers& headers, std::span<Bytes> body) override;
+  Result<void> check_unstarted() const;
+  // Takes what has arrived and gives its window back.
+  std::string take_body();
+  void resume_output();
+
+  const std::shared_ptr<H2Connection> c_;
+  const std::int32_t id_;
+  std::size_t header_bytes_ = 0;
+  bool head_ = false;
+  std::string body_;         // arrived, not yet read
+  bool body_done_ = false;   // END_STREAM was seen
+  bool launched_ = false;    // the handler was started
+  bool running_ = false;     // and has not ended
+  bool stream_open_ = true;  // nghttp2 knows the stream
+  bool started_ = false;
+  bool finished_ = false;
+  bool deferred_ = false;  // nghttp2 waits for resume_output()
+  OutQueue queue_;
+  Headers trailers_;
+  std::optional<AsyncEvent> input_;
+  std::optional<AsyncEvent> room_;
+};
+
+class H2Connection final : public ServerConnection {
+ public:
+  H2Connection(std::shared_ptr<ServerShard> shard, std::shared_ptr<Wire> wire,
+               std::shared_ptr<const ConnectionInfo> info);
+
+  void drain() override;
+
+ protected:
+  bool consume(std::string_view data) override;
+  void on_peer_end() override { close(); }
+  void fill(std::string& out, std::size_t room) override;
+  bool finished() override;
+  void on_gone() override;
+  std::vector<ServerExchange*> running() override;
+  bool wants_input() const override { return !peer_ended(); }
+  MonoTime deadline() const override;
+  void handler_ended(ServerExchange& exchange, bool failed) override;
+
+ private:
+  friend class H2Exchange;
+  struct Callbacks;
+  // Sends the reply's header. `body`: DATA frames follow from the exchange's queue.
+  Result<void> submit(H2Exchange& x, int status, const Headers& headers, std::optional<std::size_t> length,
+                      bool body);
+  void launch(std::shared_ptr<H2Exchange> x);
+  H2Exchange* find(std::int32_t id) const {
+    return static_cast<H2Exchange*>(nghttp2_session_get_stream_user_data(session_.get(), id));
+  }
+
+  H2SessionPtr session_;
+  std::unordered_map<std::int32_t, std::shared_ptr<H2Exchange>> streams_;  // open, or with a running handler
+  std::vector<std::shared_ptr<H2Exchange>> ready_;  // to be launched at the end of consume()
+  std::string* sending_ = nullptr;                  // fill()'s buffer, for DATA
+  bool broken_ = false;
+  bool goaway_sent_ = false;
+};
+
+void wake(std::optional<AsyncEvent>& event) {
+  if (event) event->set();
+}
+
+Task<> wait_on(std::optional<AsyncEvent>& event) {
+  if (!event) event.emplace();
+  event->reset();
+  co_await event->wait();
+}
+
+// ---- nghttp2's callbacks
+
+struct H2Connection::Callbacks {
+  static H2Connection& self(void* user) { return *static_cast<H2Connection*>(user); }
+
+  static int begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+    if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+    H2Connection& c = self(user);
+    const std::int32_t id = frame->hd.stream_id;
+    auto x = std::make_shared<H2Exchange>(std::static_pointer_cast<H2Connection>(c.shared_from_this()), id,
+                                          c.shard_->ex);
+    nghttp2_session_set_stream_user_data(session, id, x.get());
+    c.streams_.emplace(id, std::move(x));
+    return 0;
+  }
+
+  static int header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name,
+                    std::size_t name_len, const std::uint8_t* value, std::size_t value_len, std::uint8_t,
+                    void* user) {
+    if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+    H2Connection& c = self(user);
+    H2Exchange* x = c.find(frame->hd.stream_id);
+    if (x == nullptr) return 0;
+    x->header_bytes_ += name_len + value_len + 32;
+    if (x->header_bytes_ > c.shared_->options.max_header_bytes) return 0;
+    const std::string_view n = h2_text(name, name_len);
+    const std::string_view v = h2_text(value, value_len);
+    Request& r = x->request_;
+    if (n.front() != ':') {
+      if (n != "host" || !r.headers.get("host")) r.headers.add(std::string(n), std::string(v));
+    } else if (n == ":method") {
+      r.method = v;
+    } else if (n == ":path") {
+      r.target = v;
+    } else if (n == ":authority") {
+      r.headers.set("host", std::string(v));
+    }
+    return 0;
+  }
+
+  static int frame_received(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
+    H2Connection& c = self(user);
+    H2Exchange* x = c.find(frame->hd.stream_id);
+    if (x == nullptr) return 0;
+    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
+      x->body_done_ = true;
+      wake(x->input_);
+    }
+    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+      c.ready_.push_back(c.streams_.at(frame->hd.stream_id));
+    }
+    return 0;
+  }
+
+  static int data_chunk(nghttp2_session* session, std::uint8_t, std::int32_t id, const std::uint8_t* data,
+                        std::size_t n, void* user) {
+    H2Connection& c = self(user);
+    nghttp2_session_consume_connection(session, n);
+    H2Exchange* x = c.find(id);
+    if (x == nullptr || (x->launched_ && !x->running_)) {
+      nghttp2_session_consume_stream(session, id, n);
+      return 0;
+    }
+    x->body_.append(reinterpret_cast<const char*>(data), n);
+    wake(x->input_);
+    return 0;
+  }
+
+  static int stream_close(nghttp2_session*, std::int32_t id, std::uint32_t, void* user) {
+    H2Connection& c = self(user);
+    const auto it = c.streams_.find(id);
+    if (it == c.streams_.end()) return 0;
+    const std::shared_ptr<H2Exchange> x = it->second;
+    x->stream_open_ = false;
+    x->queue_.clear();
+    x->mark_closed();
+    wake(x->input_);
+    wake(x->room_);
+    if (!x->running_) c.streams_.erase(it);
+    return 0;
+  }
+
+  // A reply that is complete before its request: the rest of the request is not wanted (RFC 9113 §8.1).
+  static int frame_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
+    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
+    const H2Exchange* x = self(user).find(frame->hd.stream_id);
+    if (x != nullptr && !x->body_done_) {
+      nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
+    }
+    return 0;
+  }
+
+  // How many bytes of DATA there are; send_data() moves them.
+  static ssize_t read_data(nghttp2_session* session, std::int32_t id, std::uint8_t*, std::size_t length,
+                           std::uint32_t* flags, nghttp2_data_source* source, void*) {
+    auto& x = *static_cast<H2Exchange*>(source->ptr);
+    const std::size_t n = std::min(length, x.queue_.size());
+    if (n == 0 && !x.finished_) {
+      x.deferred_ = true;
+      return NGHTTP2_ERR_DEFERRED;
+    }
+    if (n > 0) *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (x.finished_ && n == x.queue_.size()) {
+      *flags |= NGHTTP2_DATA_FLAG_EOF;
+      if (!x.trailers_.empty()) {
+        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        std::vector<nghttp2_nv> fields;
+        h2_append(fields, x.trailers_);
+        nghttp2_submit_trailer(session, id, fields.data(), fields.size());
+      }
+    }
+    return static_cast<ssize_t>(n);
+  }
+
+  static int send_data(nghttp2_session*, nghttp2_frame*, const std::uint8_t* frame_header, std::size_t n,
+                       nghttp2_data_source* source, void* user) {
+    H2Connection& c = self(user);
+    auto& x = *static_cast<H2Exchange*>(source->ptr);
+    c.sending_->append(reinterpret_cast<const char*>(frame_header), 9);
+    x.queue_.drain(*c.sending_, n);
+    if (x.queue_.size() <= c.shared_->options.write_buffer_bytes / 2) wake(x.room_);
+    return 0;
+  }
+
+  static const nghttp2_session_callbacks* table() {
+    static const nghttp2_session_callbacks* const kTable = [] {
+      nghttp2_session_callbacks* t = nullptr;
+      CHECK(nghttp2_session_callbacks_new(&t) == 0);
+      nghttp2_session_callbacks_set_on_begin_headers_callback(t, begin_headers);
+      nghttp2_session_callbacks_set_on_header_callback(t, header);
+      nghttp2_session_callbacks_set_on_frame_recv_callback(t, frame_received);
+      nghttp2_session_callbacks_set_on_data_chunk_recv_callback(t, data_chunk);
+      nghttp2_session_callbacks_set_on_stream_close_callback(t, stream_close);
+      nghttp2_session_callbacks_set_on_frame_send_callback(t, frame_sent);
+      nghttp2_session_callbacks_set_send_data_callback(t, send_data);
+      return t;
+    }();
+    return kTable;
+  }
+
+  static const nghttp2_option* option() {
+    static const nghttp2_option* const kOption = [] {
+      nghttp2_option* o = nullptr;
+      CHECK(nghttp2_option_new(&o) == 0);
+      nghttp2_option_set_no_auto_window_update(o, 1);
+      nghttp2_option_set_no_closed_streams(o, 1);
+      return o;
+    }();
+    return kOption;
+  }
+};
+
+// ---- connection
+
+H2Connection::H2Connection(std::shared_ptr<ServerShard> shard, std::shared_ptr<Wire> wire,
+                           std::shared_ptr<const ConnectionInfo> info)
+    : ServerConnection(std::move(shard), std::move(wire), std::move(info)) {
+  nghttp2_session* session = nullptr;
+  CHECK(nghttp2_session_server_new2(&session, Callbacks::table(), this, Callbacks::option()) == 0);
+  session_.reset(session);
+  const ServerOptions& o = shared_->options;
+  const nghttp2_settings_entry settings[] = {
+      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, o.max_concurrent_streams},
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(kH2StreamWindow)},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(o.max_header_bytes)},
+  };
+  nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, std::size(settings));
+  nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, kH2ConnectionWindow);
+}
+
+bool H2Connection::consume(std::string_view data) {
+  const ssize_t n = nghttp2_session_mem_recv(session_.get(),
+                                             reinterpret_cast<const std::uint8_t*>(data.data()), data.size());
+  if (n < 0) {
+    nghttp2_session_terminate_session(session_.get(), NGHTTP2_PROTOCOL_ERROR);
+    broken_ = n != NGHTTP2_ERR_CALLBACK_FAILURE;
+  }
+  while (!ready_.empty()) {
+    const auto batch = std::exchange(ready_, {});
+    for (const auto& x : batch) launch(x);
+  }
+  return n >= 0;
+}
+
+void H2Connection::launch(std::shared_ptr<H2Exchange> x) {
+  if (!x->stream_open_) return;
+  x->launched_ = true;
+  x->request_.connection = info_;
+  x->head_ = x->request_.method == "HEAD";
+  if (x->header_bytes_ > shared_->options.max_header_bytes) {
+    x->started_ = x->finished_ = true;
+    (void)submit(*x, 431, {}, 0, false);
+    return;
+  }
+  x->running_ = true;
+  run_handler(std::move(x));
+}
+
+Result<void> H2Connection::submit(H2Exchange& x, int status, const Headers& headers,
+                                  std::optional<std::size_t> length, bool body) {
+  char status_text[12];
+  char length_text[24];
+  const auto digits = [](char* buf, std::size_t size, std::size_t n) {
+    return std::string_view(buf, static_cast<std::size_t>(std::to_chars(buf, buf + size, n).ptr - buf));
+  };
+  thread_local std::vector<nghttp2_nv> fields;
+  fields.clear();
+  fields.push_back(
+      h2_field(":status", digits(status_text, sizeof status_text, static_cast<std::size_t>(status))));
+  h2_append(fields, headers);
+  if (length && !headers.get("content-length")) {
+    fields.push_back(h2_field("content-length", digits(length_text, sizeof length_text, *length)));
+  }
+  if (!headers.get("date")) fields.push_back(h2_field("date", shard_->date));
+  nghttp2_data_provider provider;
+  provider.source.ptr = &x;
+  provider.read_callback = Callbacks::read_data;
+  const int r = nghttp2_submit_response(session_.get(), x.id_, fields.data(), fields.size(),
+                                        body ? &provider : nullptr);
+  want_flush();
+  if (r != 0) return fail(Code::kCancelled, nghttp2_strerror(r));
+  return {};
+}
+
+void H2Connection::fill(std::string& out, std::size_t room) {
+  sending_ = &out;
+  if (!broken_ && !h2_fill(session_.get(), out, room)) broken_ = true;
+  sending_ = nullptr;
+}
+
+bool H2Connection::finished() {
+  return broken_ ||
+         (nghttp2_session_want_read(session_.get()) == 0 && nghttp2_session_want_write(session_.get()) == 0);
+}
+
+void H2Connection::on_gone() {
+  auto all = std::move(streams_);
+  streams_.clear();
+  for (auto& [id, x] : all) {
+    x->stream_open_ = false;
+    x->queue_.clear();
+    x->mark_closed();
+    wake(x->input_);
+    wake(x->room_);
+    if (x->running_) streams_.emplace(id, std::move(x));
+  }
+}
+
+std::vector<ServerExchange*> H2Connection::running() {
+  std::vector<ServerExchange*> out;
+  for (const auto& [id, x] : streams_) {
+    if (x->running_) out.push_back(x.get());
+  }
+  return out;
+}
+
+MonoTime H2Connection::deadline() const {
+  if (!streams_.empty() && flushed()) return MonoTime::max();
+  return last_active_ + shared_->options.idle_timeout;
+}
+
+void H2Connection::drain() {
+  for (auto& [id, x] : streams_) x->mark_closed();
+  if (gone() || std::exchange(goaway_sent_, true)) return;
+  // Requests that the client has already sent are refused as unprocessed: it may repeat them elsewhere.
+  nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE,
+                        nghttp2_session_get_last_proc_stream_id(session_.get()), NGHTTP2_NO_ERROR, nullptr,
+                        0);
+  want_flush();
+}
+
+void H2Connection::handler_ended(ServerExchange& exchange, bool failed) {
+  auto& x = static_cast<H2Exchange&>(exchange);
+  x.running_ = false;
+  if (x.stream_open_ && !gone()) {
+    if (!x.finished_) {
+      if (failed && !x.started_) {
+        x.started_ = x.finished_ = true;
+        (void)submit(x, 500, {}, 0, false);
+      } else {
+        nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, x.id_, NGHTTP2_INTERNAL_ERROR);
+        want_flush();
+      }
+    }
+    if (!x.body_.empty()) {
+      nghttp2_session_consume_stream(session_.get(), x.id_, x.body_.size());
+      x.body_.clear();
+      want_flush();
+    }
+    return;
+  }
+  streams_.erase(x.id_);
+  if (shared_->draining) want_flush();
+}
+
+// ---- exchange
+
+Result<void> H2Exchange::check_unstarted() const {
+  if (started_) return fail(Code::kFailedPrecondition, "the exchange was already answered");
+  if (!stream_open_) return fail(Code::kCancelled, "the client is gone");
+  return {};
+}
+
+std::string H2Exchange::take_body() {
+  std::string out = std::exchange(body_, std::string());
+  if (!out.empty() && !body_done_ && stream_open_) {
+    nghttp2_session_consume_stream(c_->session_.get(), id_, out.size());
+    c_->want_flush();
+  }
+  return out;
+}
+
+Task<Result<std::string>> H2Exchange::read_some() {
+  GO_HOME(ex_);
+  for (;;) {
+    if (!body_.empty()) co_return take_body();
+    if (body_done_) co_return std::string();
+    if (!stream_open_) co_return fail(Code::kCancelled, "the client broke off its request");
+    co_await wait_on(input_);
+  }
+}
+
+Task<Result<std::string>> H2Exchange::read_body(std::size_t max_bytes) {
+  GO_HOME(ex_);
+  std::string whole;
+  for (;;) {
+    if (whole.size() + body_.size() > max_bytes) {
+      co_return fail(Code::kResourceExhausted, "the request body is too large");
+    }
+    if (whole.empty()) {
+      whole = take_body();
+    } else {
+      whole += take_body();
+    }
+    if (body_done_) co_return whole;
+    if (!stream_open_) co_return fail(Code::kCancelled, "the client broke off its request");
+    co_await wait_on(input_);
+  }
+}
+
+Result<void> H2Exchange::reply(int status, const Headers& headers, std::span<Bytes> body) {
+  TRY(check_unstarted());
+  started_ = finished_ = true;
+  std::size_t size = 0;
+  for (const Bytes& b : body) size += b.size();
+  const bool bodiless = head_ || status == 204 || status == 304 || size == 0;
+  if (!bodiless) {
+    for (Bytes& b : body) queue_.append(std::move(b));
+  }
+  const bool no_length = status == 204 || status == 304;
+  return c_->submit(*this, status, headers, no_length ? std::nullopt : std::optional(size), !bodiless);
+}
+
+Task<Result<void>> H2Exchange::start(int status, Headers headers) {
+  GO_HOME(ex_);
+  CO_TRY(check_unstarted());
+  started_ = true;
+  co_return c_->submit(*this, status, headers, std::nullopt, !head_);
+}
+
+void H2Exchange::resume_output() {
+  if (!deferred_) return c_->want_flush();
+  deferred_ = false;
+  nghttp2_session_resume_data(c_->session_.get(), id_);
+  c_->want_flush();
+}
+
+Task<Result<void>> H2Exchange::write(Bytes data) {
+  GO_HOME(ex_);
+  if (!started_ || finished_) co_return fail(Code::kFailedPrecondition, "write() outside start() … finish()");
+  if (!stream_open_) co_return fail(Code::kCancelled, "the client is gone");
+  if (data.empty() || head_) co_return Result<void>();
+  queue_.append(std::move(data));
+  resume_output();
+  const std::size_t limit = c_->shared_->options.write_buffer_bytes;
+  if (queue_.size() <= limit) co_return Result<void>();
+  while (queue_.size() > limit / 2 && stream_open_) co_await wait_on(room_);
+  if (!stream_open_) co_return fail(Code::kCancelled, "the client is gone");
+  co_return Result<void>();
+}
+
+Task<Result<void>> H2Exchange::finish(Headers trailers) {
+  GO_HOME(ex_);
+  if (!started_ || finished_) co_return fail(Code::kFailedPrecondition, "finish() without start(), or twice");
+  finished_ = true;
+  if (!stream_open_) co_return fail(Code::kCancelled, "the client is gone");
+  trailers_ = std::move(trailers);
+  resume_output();
+  co_return Result<void>();
+}
+
+Task<Result<std::unique_ptr<ByteStream>>> H2Exchange::upgrade(Headers) {
+  co_return fail(Code::kFailedPrecondition, "HTTP/2 connections cannot be upgraded");
+}
+
+}  // namespace
+
+std::shared_ptr<ServerConnection> make_h2_connection(std::shared_ptr<ServerShard> shard,
+                                                     std::shared_ptr<Wire> wire,
+                                                     std::shared_ptr<const ConnectionInfo> info) {
+  return std::make_shared<H2Connection>(std::move(shard), std::move(wire), std::move(info));
+}
+
+}  // namespace keelson::net
