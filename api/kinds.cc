@@ -4,12 +4,13 @@ namespace keelson::api {
 
 namespace {
 
-// Kinds of meta.k8s.io that upstream registers in the unnamed group too, and the options kinds of every group.
+// Kinds of meta/v1 are known in both the unnamed group and meta.k8s.io, but for those that only the latter has.
 bool visible_in(const KindInfo& kind, std::string_view group, std::string_view version) {
-  if (kind.version == version && kind.group == group) return true;
-  return kind.group == "meta.k8s.io" && kind.version == "v1" &&
-         (version == "v1" && group.empty() && kind.kind != "Table" && kind.kind != "TableOptions" &&
-          !kind.kind.starts_with("PartialObject"));
+  if (kind.version != version) return false;
+  if (kind.group == group) return true;
+  const bool meta = kind.group == "meta.k8s.io" || kind.type->name.starts_with("io.k8s.apimachinery.");
+  return meta && (group.empty() || group == "meta.k8s.io") && !kind.kind.starts_with("Table") &&
+         !kind.kind.starts_with("PartialObject");
 }
 
 }  // namespace

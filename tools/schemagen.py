@@ -334,7 +334,7 @@ class Gen:
             if cols:
                 o.append('constexpr ColumnInfo k%s_columns[] = {%s};' % (n, ', '.join(cols)))
             sp = lambda key: strings(k[key].split(',')) if k.get(key) else '{}'
-            group = file.group
+            group = '' if k.get('group') == 'core' else file.group
             api_version = (group + '/' if group else '') + file.version
             lst = k.get('list', '')
             tail.append('constinit const KindInfo %s{%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, &types::%s, %s};' % (

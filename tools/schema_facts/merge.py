@@ -27,6 +27,8 @@ apidiscovery.k8s.io: APIGroupDiscovery APIGroupDiscoveryList
 """
 # Kinds that exist as types only: no resource of theirs is served.
 NOT_SERVED = {'PodTemplate'}
+# Kinds of meta/v1 that are written with apiVersion "v1".
+UNNAMED_GROUP = {'Status', 'List', 'APIVersions', 'APIGroup', 'APIGroupList', 'APIResourceList'}
 STORAGE = {'replicationcontrollers': 'controllers', 'nodes': 'minions', 'services': 'services/specs',
            'endpoints': 'services/endpoints'}
 # Go interfaces and private helpers that never appear on the wire are left out by main.go; these scalars map 1:1.
@@ -198,6 +200,8 @@ class Merger:
         full = self.gvks['%s/%s/%s' % (group, version, kind)]
         lst = '%s/%s/%sList' % (group, version, kind)
         head = 'kind ' + kind
+        if kind in UNNAMED_GROUP and group == 'meta.k8s.io':
+            head += ' group=core'
         if lst in self.gvks and kind not in ('APIGroup',):
             self.need(self.gvks[lst])
             head += ' list=' + kind + 'List'
