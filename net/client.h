@@ -42,15 +42,21 @@ struct ClientResponse {
   std::string body;
 };
 
-// A reply under way. Dropping it cancels the exchange. One reader at a time.
+// A reply under way. Dropping it cancels the exchange. One reader and one writer at a time; may be used from
+// any executor.
 class ClientStream {
  public:
   virtual ~ClientStream() = default;
+  // Returns once the reply's headers are there. Only needed after open() with `streaming_body`; the first
+  // read_some() waits for them too.
+  virtual Task<Result<void>> wait_headers() = 0;
+  // REQUIRES (both): the reply's headers are there.
   virtual int status() const = 0;
   virtual const Headers& headers() const = 0;
   // The next piece of the body, empty at the end. kUnavailable when the connection broke.
   virtual Task<Result<std::string>> read_some() = 0;
-  // Request body pieces (only for open(… streaming_body = true)).
+  // Request body pieces (only for open(… streaming_body = true)). write() waits while the server reads slower
+  // than we write.
   virtual Task<Result<void>> write(Bytes data) = 0;
   virtual Task<Result<void>> finish_body() = 0;
   // Valid once read_some() returned the end.
@@ -58,23 +64,29 @@ class ClientStream {
   virtual void cancel() = 0;
 };
 
-// Error::detail of HttpClient::upgrade() when the server answered something else than 101. `body` holds at most 64 KiB.
+// Error::detail of HttpClient::upgrade() when the server answered something else than 101. `body` holds at
+// most 64 KiB.
 struct UpgradeRefused final : ErrorDetail {
   int status = 0;
   Headers headers;
   std::string body;
 };
 
+// Thread rule: thread-safe; its connections live on the executor given to create(), calls may come from any.
+// Dropping the last reference lets exchanges under way end and closes the connections.
 class HttpClient {
  public:
+  // A client never fails to be made; a bad origin or certificate is told by each call (kInvalidArgument).
+  // `clock` outlives it.
   static std::shared_ptr<HttpClient> create(ClientOptions options, Executor ex, Clock& clock, Logger logger);
   virtual ~HttpClient() = default;
   // The whole exchange. kDeadlineExceeded after `timeout`; kUnavailable when no connection could be made or
   // it broke.
   virtual Task<Result<ClientResponse>> call(ClientRequest request, Duration timeout,
                                             std::size_t max_body = 256u << 20) = 0;
-  // Returns once the reply's headers are there (for `streaming_body`: once the request's headers are sent
-  // and, for gRPC, status() is valid only after wait_headers of read_some()).
+  // Returns once the reply's headers are there; with `streaming_body`, once the request's headers are on
+  // their way. Waits for a connection at most connect_timeout, for the headers as long as it takes: cancel it
+  // by a TaskGroup.
   virtual Task<Result<std::unique_ptr<ClientStream>>> open(ClientRequest request, bool streaming_body) = 0;
   // Sends an Upgrade request on a fresh HTTP/1.1 connection. On 101: the reply's headers and the raw stream.
   // Any other status is an Error whose message holds status and body, and whose detail is an UpgradeRefused.

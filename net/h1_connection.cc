@@ -56,14 +56,13 @@ class H1Connection final : public ServerConnection {
       : ServerConnection(std::move(shard), std::move(wire), std::move(info)),
         parser_(H1Parser::Kind::kRequest, shared_->options.max_header_bytes) {}
 
-  void drain() override;
-
  protected:
+  void on_drain() override;
   bool consume(std::string_view data) override;
   void on_peer_end() override;
   void fill(std::string& out, std::size_t room) override;
   bool finished() override;
-  void on_gone() override;
+  void end_exchanges() override;
   std::vector<ServerExchange*> running() override;
   bool wants_input() const override;
   MonoTime deadline() const override;
@@ -231,7 +230,7 @@ void H1Connection::on_peer_end() {
   wake(current_->input_);
 }
 
-void H1Connection::drain() {
+void H1Connection::on_drain() {
   if (!current_) {
     stop_ = true;
     want_flush();
@@ -256,7 +255,7 @@ bool H1Connection::finished() {
   return stop_ && queue_.empty();
 }
 
-void H1Connection::on_gone() {
+void H1Connection::end_exchanges() {
   queue_.clear();
   if (!current_) return;
   current_->body_failed_ = !parser_.done();
@@ -277,10 +276,10 @@ bool H1Connection::wants_input() const {
 
 MonoTime H1Connection::deadline() const {
   const ServerOptions& o = shared_->options;
-  if (!flushed() || !queue_.empty()) return last_active_ + o.idle_timeout;
-  if (current_) return parser_.done() ? MonoTime::max() : last_active_ + o.idle_timeout;
+  if (!flushed() || !queue_.empty()) return last_active() + o.idle_timeout;
+  if (current_) return parser_.done() ? MonoTime::max() : last_active() + o.idle_timeout;
   if (parser_.started()) return request_began_ + o.header_timeout;
-  return last_active_ + o.idle_timeout;
+  return last_active() + o.idle_timeout;
 }
 
 void H1Connection::handler_ended(ServerExchange& exchange, bool failed) {
@@ -425,6 +424,7 @@ Task<Result<std::unique_ptr<ByteStream>>> H1Exchange::upgrade(Headers headers) {
   if (c_->gone()) co_return fail(Code::kCancelled, "the client is gone");
   finished_ = true;
   auto wire = c_->detach();
+  c_->shard_->upgraded.push_back(wire);
   std::string ahead = c_->parser_.message().body + c_->in_.substr(c_->in_pos_);
   c_->in_.clear();
   c_->in_pos_ = 0;

@@ -59,14 +59,13 @@ class H2Connection final : public ServerConnection {
   H2Connection(std::shared_ptr<ServerShard> shard, std::shared_ptr<Wire> wire,
                std::shared_ptr<const ConnectionInfo> info);
 
-  void drain() override;
-
  protected:
+  void on_drain() override;
   bool consume(std::string_view data) override;
   void on_peer_end() override { close(); }
   void fill(std::string& out, std::size_t room) override;
   bool finished() override;
-  void on_gone() override;
+  void end_exchanges() override;
   std::vector<ServerExchange*> running() override;
   bool wants_input() const override { return !peer_ended(); }
   MonoTime deadline() const override;
@@ -338,7 +337,7 @@ bool H2Connection::finished() {
          (nghttp2_session_want_read(session_.get()) == 0 && nghttp2_session_want_write(session_.get()) == 0);
 }
 
-void H2Connection::on_gone() {
+void H2Connection::end_exchanges() {
   auto all = std::move(streams_);
   streams_.clear();
   for (auto& [id, x] : all) {
@@ -361,10 +360,10 @@ std::vector<ServerExchange*> H2Connection::running() {
 
 MonoTime H2Connection::deadline() const {
   if (!streams_.empty() && flushed()) return MonoTime::max();
-  return last_active_ + shared_->options.idle_timeout;
+  return last_active() + shared_->options.idle_timeout;
 }
 
-void H2Connection::drain() {
+void H2Connection::on_drain() {
   for (auto& [id, x] : streams_) x->mark_closed();
   if (gone() || std::exchange(goaway_sent_, true)) return;
   // Requests that the client has already sent are refused as unprocessed: it may repeat them elsewhere.

@@ -14,11 +14,6 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::size_t kReadBuffer = 64 * 1024;
-constexpr std::size_t kOutBuffer = 64 * 1024;
-constexpr std::size_t kKeepBuffer = 16 * 1024;
-// Reads per turn before other connections of the executor get theirs.
-constexpr int kReadsPerTurn = 8;
 // After our end of stream the peer may still be sending; closing at once would reset it before it has read
 // the reply.
 constexpr Duration kLinger = std::chrono::seconds(2);
@@ -77,9 +72,8 @@ Task<Result<void>> ServerExchange::respond(int status, Headers headers, std::vec
 
 ServerConnection::ServerConnection(std::shared_ptr<ServerShard> shard, std::shared_ptr<Wire> wire,
                                    std::shared_ptr<const ConnectionInfo> info)
-    : shard_(std::move(shard)), shared_(shard_->shared), wire_(std::move(wire)), info_(std::move(info)) {
+    : WireDriver(std::move(wire)), shard_(std::move(shard)), shared_(shard_->shared), info_(std::move(info)) {
   shared_->live.fetch_add(1);
-  last_active_ = shard_->now;
 }
 
 ServerConnection::~ServerConnection() {
@@ -88,19 +82,23 @@ ServerConnection::~ServerConnection() {
 }
 
 void ServerConnection::start(std::string first) {
-  shard_->connections.insert(shared_from_this());
-  if (shared_->draining) drain();
-  in_turn_ = true;
-  if (!first.empty() && !consume(first)) ending_ = true;
-  in_turn_ = false;
-  flush();
-  if (!gone_) on_readable({});
+  shard_->connections.insert(self());
+  if (shared_->draining) on_drain();
+  run(std::move(first));
 }
 
 void ServerConnection::tick() {
-  if (gone_) return;
-  const MonoTime end = lingering_ ? last_active_ + kLinger : deadline();
-  if (shard_->now > end) fail_with("timed out");
+  if (gone()) return;
+  const MonoTime end = lingering() ? last_active() + kLinger : deadline();
+  if (shard_->now > end) close_for("timed out");
+}
+
+void ServerConnection::drain() {
+  if (lingering()) {
+    close();
+  } else {
+    on_drain();
+  }
 }
 
 void ServerConnection::abort() {
@@ -108,155 +106,21 @@ void ServerConnection::abort() {
   for (ServerExchange* x : running()) x->cancel_.emit(asio::cancellation_type::all);
 }
 
-void ServerConnection::fail_with(std::string why) {
-  if (gone_) return;
+void ServerConnection::on_gone(std::string_view why) {
   if (shared_->logger.enabled(LogLevel::kDebug)) {
     shared_->logger.debug("connection ended", {{"remote", info_->remote_address}, {"why", why}});
   }
-  close();
-}
-
-void ServerConnection::close() {
-  if (gone_) return;
-  const auto self = shared_from_this();
-  gone_ = true;
-  if (wire_) wire_->close();
-  on_gone();
+  end_exchanges();
   leave_shard();
 }
 
 void ServerConnection::leave_shard() {
-  if (gone_ && running().empty()) shard_->connections.erase(shared_from_this());
-}
-
-std::shared_ptr<Wire> ServerConnection::detach() {
-  gone_ = true;
-  wire_->cancel_waits();
-  shard_->upgraded.push_back(wire_);
-  return std::move(wire_);
-}
-
-void ServerConnection::read_more() {
-  if (reading_ || gone_ || peer_ended_ || !(lingering_ || wants_input())) return;
-  reading_ = true;
-  if (held_back_) {
-    // TLS may hold bytes that the socket will not announce.
-    held_back_ = false;
-    asio::post(shard_->ex, [self = shared_from_this()] {
-      self->reading_ = false;
-      self->on_readable({});
-    });
-    return;
-  }
-  wire_->async_readable([self = shared_from_this()](boost::system::error_code ec) {
-    self->reading_ = false;
-    self->on_readable(ec);
-  });
-}
-
-void ServerConnection::on_readable(boost::system::error_code ec) {
-  if (gone_ || ec) return;
-  const auto self = shared_from_this();
-  in_turn_ = true;
-  const bool more = read_turn();
-  in_turn_ = false;
-  flush();
-  if (gone_) return;
-  if (more) {
-    // Fairness: the rest after the others' turns.
-    reading_ = true;
-    asio::post(shard_->ex, [self] {
-      self->reading_ = false;
-      self->on_readable({});
-    });
-    return;
-  }
-  read_more();
-}
-
-// True when the wire may have more.
-bool ServerConnection::read_turn() {
-  thread_local std::unique_ptr<char[]> buffer(new char[kReadBuffer]);
-  for (int i = 0; i < kReadsPerTurn; ++i) {
-    if (gone_) return false;
-    if (!lingering_ && !wants_input()) {
-      held_back_ = true;
-      return false;
-    }
-    const Wire::Io io = wire_->read(buffer.get(), kReadBuffer);
-    switch (io.state) {
-      case Wire::State::kAgain:
-        return false;
-      case Wire::State::kFailed:
-        fail_with(wire_->failure());
-        return false;
-      case Wire::State::kEnd:
-        peer_ended_ = true;
-        if (lingering_) {
-          close();
-        } else {
-          on_peer_end();
-        }
-        return false;
-      case Wire::State::kOk:
-        break;
-    }
-    if (lingering_) continue;
-    last_active_ = shard_->now;
-    if (!ending_ && !consume({buffer.get(), io.n})) ending_ = true;
-  }
-  return true;
-}
-
-void ServerConnection::want_flush() {
-  if (in_turn_ || flush_posted_ || writing_ || gone_) return;
-  flush_posted_ = true;
-  asio::post(shard_->ex, [self = shared_from_this()] {
-    self->flush_posted_ = false;
-    self->flush();
-  });
-}
-
-void ServerConnection::flush() {
-  if (gone_ || writing_) return;
-  const auto self = shared_from_this();
-  for (;;) {
-    if (out_.size() - out_pos_ < kOutBuffer) fill(out_, kOutBuffer);
-    if (out_.size() == out_pos_ && !wire_->blocked()) break;
-    const Wire::Io io = wire_->write(std::string_view(out_).substr(out_pos_));
-    out_pos_ += io.n;
-    if (io.n > 0) last_active_ = shard_->now;
-    if (out_pos_ == out_.size()) {
-      out_pos_ = 0;
-      out_.clear();
-      if (out_.capacity() > kKeepBuffer) out_.shrink_to_fit();
-    }
-    if (io.state == Wire::State::kOk) continue;
-    if (io.state != Wire::State::kAgain) return fail_with(wire_->failure());
-    if (out_pos_ > 0) {
-      out_.erase(0, out_pos_);
-      out_pos_ = 0;
-    }
-    writing_ = true;
-    wire_->async_writable([self](boost::system::error_code) {
-      self->writing_ = false;
-      self->flush();
-    });
-    return;
-  }
-  if (!lingering_ && (finished() || ending_)) end_gently();
-}
-
-void ServerConnection::end_gently() {
-  wire_->shutdown_write();
-  if (peer_ended_ || shared_->draining) return close();
-  lingering_ = true;
-  read_more();
+  if (gone() && running().empty()) shard_->connections.erase(self());
 }
 
 void ServerConnection::run_handler(std::shared_ptr<ServerExchange> exchange) {
   ServerExchange& x = *exchange;
-  auto done = [self = shared_from_this(), exchange](std::exception_ptr e) {
+  auto done = [self = self(), exchange](std::exception_ptr e) {
     bool failed = false;
     if (e) {
       std::string what = "unknown exception";

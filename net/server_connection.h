@@ -1,7 +1,5 @@
-// ServerConnection: what HTTP/1.1 and HTTP/2 connections of a server share: the read and write loops over a
-// Wire, timeouts, start and end of handlers. A connection is driven by readiness callbacks, not by a
-// coroutine; each request's handler is one. All frames ready in one turn of the event loop leave in one
-// write.
+// ServerConnection: what HTTP/1.1 and HTTP/2 connections of a server share: timeouts, start and end of
+// handlers. The connection is driven by callbacks (wire_driver.h); each request's handler is a coroutine.
 //
 // Thread rule: home executor only. Lifetime: shared by its shard, its callbacks under way and its exchanges.
 // Internal to net/.
@@ -21,7 +19,7 @@
 #include "base/async.h"
 #include "net/http.h"
 #include "net/server.h"
-#include "net/wire.h"
+#include "net/wire_driver.h"
 
 namespace keelson::net {
 
@@ -83,81 +81,49 @@ class ServerExchange : public Exchange {
   std::unique_ptr<AsyncEvent> closed_event_;
 };
 
-class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
+class ServerConnection : public WireDriver {
  public:
   ServerConnection(std::shared_ptr<ServerShard> shard, std::shared_ptr<Wire> wire,
                    std::shared_ptr<const ConnectionInfo> info);
-  virtual ~ServerConnection();
+  ~ServerConnection() override;
 
   // Joins the shard, takes `first` (bytes read while the protocol was found out) and reads on.
   void start(std::string first);
   // Ends what has timed out at shard.now.
   void tick();
   // No further requests; ends once the exchanges under way have ended.
-  virtual void drain() = 0;
+  void drain();
   // Cuts the connection and cancels its handlers.
   void abort();
 
  protected:
-  // Takes bytes of the peer. False: end the connection once what is queued has been sent.
-  virtual bool consume(std::string_view data) = 0;
-  // The peer ended its sending side.
-  virtual void on_peer_end() = 0;
-  // Appends up to about `room` bytes to `out`; nothing when there is nothing to send.
-  virtual void fill(std::string& out, std::size_t room) = 0;
-  // After a flush that emptied the buffer. True: nothing more will come, end the connection.
-  virtual bool finished() = 0;
+  virtual void on_drain() = 0;
   // The connection is gone: exchanges are marked closed, their waits are woken.
-  virtual void on_gone() = 0;
+  virtual void end_exchanges() = 0;
   // Exchanges whose handlers run.
   virtual std::vector<ServerExchange*> running() = 0;
-  // Whether reading should go on; false holds back a peer that sends faster than handlers read.
-  virtual bool wants_input() const = 0;
   // When nothing else happens, the connection ends at this point in time.
   virtual MonoTime deadline() const = 0;
   virtual void handler_ended(ServerExchange& exchange, bool failed) = 0;
 
+  void on_gone(std::string_view why) final;
+  MonoTime coarse_now() const final { return shard_->now; }
+  bool may_linger() const final { return !shared_->draining; }
+
   // Runs the handler inline up to its first suspension. Keeps `exchange` and the connection alive until it
   // ends.
   void run_handler(std::shared_ptr<ServerExchange> exchange);
-  // Sends soon: at the end of this turn.
-  void want_flush();
-  // Sends now what fits.
-  void flush();
-  // Reads on if wants_input().
-  void read_more();
-  void close();
-  bool gone() const { return gone_; }
-  bool peer_ended() const { return peer_ended_; }
-  bool flushed() const { return out_pos_ == out_.size() && !wire_->blocked(); }
-  // Stops all I/O and gives up the wire (upgrade).
-  std::shared_ptr<Wire> detach();
+  std::shared_ptr<ServerConnection> self() {
+    return std::static_pointer_cast<ServerConnection>(shared_from_this());
+  }
 
   const std::shared_ptr<ServerShard> shard_;
   const std::shared_ptr<ServerShared> shared_;
-  std::shared_ptr<Wire> wire_;
   const std::shared_ptr<const ConnectionInfo> info_;
-  MonoTime last_active_{};  // of the last byte in or out
 
  private:
-  void on_readable(boost::system::error_code ec);
-  bool read_turn();
-  void fail_with(std::string why);
-  void end_gently();
   // Once gone and without handlers.
   void leave_shard();
-
-  std::string out_;  // filled, not yet written from out_pos_ on
-  std::size_t out_pos_ = 0;
-  bool reading_ = false;  // an async_readable is under way
-  bool writing_ = false;  // an async_writable is under way
-  bool flush_posted_ = false;
-  bool in_turn_ = false;  // inside read_turn(): the flush comes at its end
-  bool ending_ = false;   // consume() said false
-  bool gone_ = false;
-  bool peer_ended_ = false;
-  bool held_back_ = false;  // read_turn() stopped because !wants_input()
-  bool lingering_ = false;  // our side has ended; the peer's bytes are discarded until it ends too
 };
 
 std::shared_ptr<ServerConnection> make_h1_connection(std::shared_ptr<ServerShard> shard,
