@@ -156,7 +156,7 @@ Result<> apply_one(const json::object& op, json::value& doc, std::size_t& copied
   json::value* source = TRY(from.get());
   json::value moved = source ? *source : json::value(nullptr);
   if (kind == "move") {
-    TRY(from.remove().transform([] { return 0; }));
+    TRY(from.remove());
   } else if ((copied += json::serialize(moved).size()) > kCopiedBytesMax) {
     return not_applicable("the copies of this patch are too large");
   }

@@ -195,8 +195,8 @@ Result<> require_merge_keys(const json::array& list, std::string_view key) {
 Result<> sort_by(json::array& items, const json::array& order, std::string_view merge_key, bool objects) {
   json::array deleted;
   if (objects) {
-    if (auto r = require_merge_keys(items, merge_key); !r) return r;
-    if (auto r = require_merge_keys(order, merge_key); !r) return r;
+    TRY(require_merge_keys(items, merge_key));
+    TRY(require_merge_keys(order, merge_key));
     json::array kept;
     for (json::value& v : items) (is_delete(v) ? deleted : kept).push_back(std::move(v));
     items = std::move(kept);
@@ -216,8 +216,8 @@ Result<> sort_by(json::array& items, const json::array& order, std::string_view 
 // stands before a patched one where the live list had it so.
 Result<json::array> merge_orders(json::array from_patch, json::array server_only, const json::array& patch_order,
                                  const json::array& server_order, std::string_view merge_key, bool objects) {
-  if (auto r = sort_by(from_patch, patch_order, merge_key, objects); !r) return fail(std::move(r.error()));
-  if (auto r = sort_by(server_only, server_order, merge_key, objects); !r) return fail(std::move(r.error()));
+  TRY(sort_by(from_patch, patch_order, merge_key, objects));
+  TRY(sort_by(server_only, server_order, merge_key, objects));
   json::array out;
   std::size_t i = 0, j = 0;
   while (i < server_only.size() || j < from_patch.size()) {
@@ -389,7 +389,7 @@ Result<> apply_order(json::object& original, json::object& patch, std::string_vi
   const json::array none;
   const json::array server_order = live ? live->get_array() : none;
   const json::array patch_list = change ? change->get_array() : none;
-  if (auto r = check_order(patch_list, order.get_array(), rule.merge_key); !r) return r;
+  TRY(check_order(patch_list, order.get_array(), rule.merge_key));
   json::array merged;
   if (live && change) {
     merged = TRY(merge_list_field(live->get_array(), change->get_array(), rule, false));
@@ -417,7 +417,7 @@ Result<> apply_orders(json::object& original, json::object& patch, Cursor at) {
     auto it = patch.find(d);
     const json::value order = std::move(it->value());
     patch.stable_erase(it);
-    if (auto r = apply_order(original, patch, d, order, at); !r) return r;
+    TRY(apply_order(original, patch, d, order, at));
   }
   return {};
 }
@@ -462,8 +462,8 @@ Result<json::object> merge_map(json::object original, json::object patch, Cursor
     patch.stable_erase(patch.find(kDirective));
     return patch;
   }
-  if (auto r = apply_retain_keys(original, patch); !r) return fail(std::move(r.error()));
-  if (auto r = apply_orders(original, patch, at); !r) return fail(std::move(r.error()));
+  TRY(apply_retain_keys(original, patch));
+  TRY(apply_orders(original, patch, at));
   for (auto& m : patch) {
     std::string_view name = m.key();
     const bool deleting = name.starts_with(kDeleteFromList);
@@ -534,13 +534,13 @@ Result<> check_field(const json::value& v, const Field& f) {
   if (f.shape == Shape::kList) {
     if (!v.is_array()) return mismatch(fmt::format("cannot restore slice from {}", go_kind(v)));
     for (const json::value& e : v.get_array())
-      if (auto r = check_element(e, f); !r) return r;
+      TRY(check_element(e, f));
     return {};
   }
   if (f.shape == Shape::kMap) {
     if (!v.is_object()) return mismatch(fmt::format("cannot restore map from {}", go_kind(v)));
     for (const auto& m : v.get_object())
-      if (auto r = check_element(m.value(), f); !r) return r;
+      TRY(check_element(m.value(), f));
     return {};
   }
   return check_element(v, f);
@@ -552,7 +552,7 @@ Result<> check_struct(const json::value& v, const Type& type) {
   const json::object& o = v.get_object();
   for (const Field& f : type.fields)
     if (const json::value* member = o.if_contains(f.name))
-      if (auto r = check_field(*member, f); !r) return r;
+      TRY(check_field(*member, f));
   return {};
 }
 
