@@ -1,4 +1,4 @@
-// Admission: what looks at, and may change, a write between authorization and storage (KEP-less upstream chain).
+// Admission: what looks at, and may change, a write between authorization and storage .
 // Mutating plugins run first, in order, then validating ones. Thread rule: plugins are shared by all requests and keep
 // no per-request state; admit()/validate() run on the request's coroutine.
 #pragma once
@@ -10,6 +10,7 @@
 
 #include "auth/user.h"
 #include "base/error.h"
+#include "base/rng.h"
 #include "base/task.h"
 
 namespace keelson::api {
@@ -72,7 +73,14 @@ class Chain {
 // The chain that `--enable-admission-plugins` and `--disable-admission-plugins` ask for, in upstream's order. Names that
 // upstream knows and we do not build yet are accepted with a line in `warnings`; unknown ones are kInvalidArgument.
 Result<std::unique_ptr<Chain>> make_chain(const std::vector<std::string>& enable,
-                                          const std::vector<std::string>& disable, Lister& lister,
+                                          const std::vector<std::string>& disable, Lister& lister, Rng rng,
                                           std::vector<std::string>& warnings);
+
+// The plugins themselves; `lister` outlives them.
+std::unique_ptr<Plugin> namespace_lifecycle(Lister& lister);
+std::unique_ptr<Plugin> service_account(Lister& lister, Rng rng);
+std::unique_ptr<Plugin> taint_nodes_by_condition();
+std::unique_ptr<Plugin> priority(Lister& lister);
+std::unique_ptr<Plugin> default_toleration_seconds();
 
 }  // namespace keelson::admission
