@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "api/status.h"
 #include "base/check.h"
 #include "base/log.h"
 
@@ -76,13 +77,13 @@ std::string release_patch(const api::Object& owner, const api::Object& object) {
 }
 
 // Gone, or another object by now: nothing to claim.
-bool is_gone(const Error& e) { return e.code == Code::kNotFound || e.code == Code::kInvalidArgument; }
+bool is_gone(const Error& e) { return api::is_not_found(e) || api::is_invalid(e); }
 
 Task<Result<bool>> may_adopt(client::Transport& transport, api::ObjectPtr owner) {
   if (owner->meta().has_deletion_timestamp()) co_return false;
   auto fresh = co_await transport.get(*owner->kind(), std::string(owner->namespace_()), std::string(owner->name()), {});
   if (!fresh) {
-    if (fresh.error().code == Code::kNotFound) co_return false;
+    if (api::is_not_found(fresh.error())) co_return false;
     co_return fail(fresh.error());
   }
   co_return (*fresh)->uid() == owner->uid() && !(*fresh)->meta().has_deletion_timestamp();

@@ -4,6 +4,7 @@
 
 #include "api/kinds.h"
 #include "api/object.h"
+#include "api/status.h"
 #include "base/check.h"
 
 namespace keelson::controllers {
@@ -58,7 +59,7 @@ Task<> Controller::run_worker() {
     if (result) {
       queue_.forget(*key);
     } else {
-      const bool conflict = result.error().code == Code::kAborted;
+      const bool conflict = api::is_conflict(result.error());
       if (conflict) {
         logger_.debug("sync conflicts, again", {{"key", *key}, {"error", result.error()}});
       } else {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "api/status.h"
 #include "base/check.h"
 #include "controllers/deployment_revision.h"
 #include "controllers/deployment_status.h"
@@ -242,7 +243,7 @@ Task<Result<void>> DeploymentController::create_new_set(Rollout* rollout) {
 Task<Result<void>> DeploymentController::resolve_collision(Rollout* rollout, api::ObjectPtr wanted, Error error) {
   const auto d = rollout->view();
   StatusEdit edit(*rollout);
-  if (error.code == Code::kAlreadyExists) {
+  if (api::is_already_exists(error)) {
     auto there = co_await transport_.get(apps::ReplicaSet::kind_info(), std::string(wanted->namespace_()),
                                          std::string(wanted->name()), {});
     if (!there) co_return fail(there.error());
@@ -400,7 +401,7 @@ Task<Result<void>> DeploymentController::clean_up_history(Rollout* rollout) {
     }
     auto done = co_await transport_.remove(apps::ReplicaSet::kind_info(), std::string(sets[i]->namespace_()),
                                            std::string(sets[i]->name()), {});
-    if (!done && done.error().code != Code::kNotFound) co_return fail(done.error());
+    if (!done && !api::is_not_found(done.error())) co_return fail(done.error());
   }
   co_return Result<void>{};
 }
@@ -430,7 +431,7 @@ Task<Result<void>> DeploymentController::update_status(Rollout* rollout, api::Ob
   auto updated = co_await transport_.update(apps::Deployment::kind_info(), std::string(wanted->namespace_()), wanted,
                                             {.subresource = "status"});
   if (!updated) {
-    if (updated.error().code == Code::kNotFound) co_return Result<void>{};
+    if (api::is_not_found(updated.error())) co_return Result<void>{};
     co_return fail(updated.error());
   }
   rollout->deployment = *updated;

@@ -30,6 +30,13 @@ const ReplicaKind& replication_controller_kind() {
   return kind;
 }
 
+bool is_namespace_terminating(const Error& error) {
+  const api::StatusDetail* detail = api::status_detail(error);
+  if (detail == nullptr) return false;
+  return std::any_of(detail->causes.begin(), detail->causes.end(),
+                     [](const api::StatusCause& c) { return c.reason == "NamespaceTerminating"; });
+}
+
 ReplicaController::ReplicaController(const Context& context, const ReplicaKind& kind, int workers)
     : Controller(context, std::string(kind.controller), workers),
       replica_kind_(kind),
@@ -244,7 +251,7 @@ Task<Result<void>> ReplicaController::delete_pods(ReplicaSpec spec, std::vector<
   for (std::size_t i = 0; i < pods.size(); ++i) {
     if (results[i]) continue;
     expectations_.deletion_observed(client::object_key(*spec.object), pod_key(*pods[i]));
-    if (results[i].error().code != Code::kNotFound && !failure) failure = results[i].error();
+    if (!api::is_not_found(results[i].error()) && !failure) failure = results[i].error();
   }
   if (failure) co_return fail(std::move(*failure));
   co_return Result<void>{};
@@ -254,7 +261,7 @@ Task<Result<void>> ReplicaController::delete_pod(ReplicaSpec spec, api::ObjectPt
   const std::string name(pod->name());
   auto done = co_await transport_.remove(core::Pod::kind_info(), std::string(pod->namespace_()), name, {});
   if (!done) {
-    if (done.error().code != Code::kNotFound) {
+    if (!api::is_not_found(done.error())) {
       recorder_.event(*spec.object, "Warning", "FailedDelete", "Error deleting: " + done.error().message);
     }
     co_return fail(done.error());
@@ -319,7 +326,7 @@ Task<Result<void>> ReplicaController::write_status(ReplicaSpec spec, ReplicaStat
     if (!wanted) co_return Result<void>{};
     auto done = co_await transport_.update(*current->kind(), ns, wanted, {.subresource = "status"});
     if (done) co_return Result<void>{};
-    if (done.error().code == Code::kNotFound) co_return Result<void>{};
+    if (api::is_not_found(done.error())) co_return Result<void>{};
     if (attempt >= 1) co_return fail(done.error());
     current = CO_TRY(co_await transport_.get(*current->kind(), ns, name, {}));
   }
