@@ -13,10 +13,10 @@
 #include <cstring>
 
 #include "base/async.h"
+#include "base/process.h"
 #include "kubelet/digest.h"
 #include "kubelet/files.h"
 #include "kubelet/images/builtin_images.h"
-#include "base/process.h"
 
 namespace keelson::kubelet {
 namespace {

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 
-#include "api/object.h"
-
 namespace keelson::kubelet {
 namespace {
 
@@ -160,7 +158,7 @@ Task<Result<void>> add_env_from(Pod pod, EnvFromSource from, ConfigSource* confi
     const std::string name(from.config_map_ref().name());
     auto object = CO_TRY(co_await config->config_map(ns, name));
     if (object) {
-      add_data(*out, from.prefix(), ConfigMap::of(*object).data());
+      add_data(*out, from.prefix(), ConfigMap::of(*object).data_());
     } else if (!from.config_map_ref().optional()) {
       co_return fail(Code::kNotFound, fmt::format("configmap \"{}\" not found", name));
     }
@@ -169,7 +167,7 @@ Task<Result<void>> add_env_from(Pod pod, EnvFromSource from, ConfigSource* confi
     const std::string name(from.secret_ref().name());
     auto object = CO_TRY(co_await config->secret(ns, name));
     if (object) {
-      add_data(*out, from.prefix(), Secret::of(*object).data());
+      add_data(*out, from.prefix(), Secret::of(*object).data_());
     } else if (!from.secret_ref().optional()) {
       co_return fail(Code::kNotFound, fmt::format("secret \"{}\" not found", name));
     }
@@ -190,7 +188,7 @@ Task<Result<std::optional<std::string>>> value_from(Pod pod, Container container
     auto object = CO_TRY(co_await config->config_map(ns, std::string(ref.name())));
     if (!object && ref.optional()) co_return std::nullopt;
     if (!object) co_return fail(Code::kNotFound, fmt::format("configmap \"{}\" not found", ref.name()));
-    if (auto v = ConfigMap::of(*object).data().find(ref.key())) co_return std::string(*v);
+    if (auto v = ConfigMap::of(*object).data_().find(ref.key())) co_return std::string(*v);
     if (ref.optional()) co_return std::nullopt;
     co_return fail(Code::kNotFound,
                    fmt::format("couldn't find key {} in ConfigMap {}/{}", ref.key(), ns, ref.name()));
@@ -200,7 +198,7 @@ Task<Result<std::optional<std::string>>> value_from(Pod pod, Container container
     auto object = CO_TRY(co_await config->secret(ns, std::string(ref.name())));
     if (!object && ref.optional()) co_return std::nullopt;
     if (!object) co_return fail(Code::kNotFound, fmt::format("secret \"{}\" not found", ref.name()));
-    if (auto v = Secret::of(*object).data().find(ref.key())) co_return std::string(*v);
+    if (auto v = Secret::of(*object).data_().find(ref.key())) co_return std::string(*v);
     if (ref.optional()) co_return std::nullopt;
     co_return fail(Code::kNotFound,
                    fmt::format("couldn't find key {} in Secret {}/{}", ref.key(), ns, ref.name()));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/gen/core_v1.h"
+#include "api/object.h"
 #include "base/error.h"
 #include "base/task.h"
 #include "kubelet/cri/types.h"

@@ -141,7 +141,8 @@ class GrpcRuntime final : public Runtime {
     return Decoder::decode<Out>(*bytes);
   }
 
-  Task<Result<std::string>> call(std::string service, std::string method, std::string message, Duration limit) {
+  Task<Result<std::string>> call(std::string service, std::string method, std::string message,
+                                 Duration limit) {
     net::GrpcCallOptions options;
     options.timeout = limit;
     co_return co_await grpc_.unary(service + method, Bytes(std::move(message)), std::move(options));

@@ -179,9 +179,9 @@ Task<Result<void>> VolumeManager::collect_keys(std::string what, std::string nam
   }
   std::map<std::string, std::string_view> data;
   if (secret) {
-    for (auto [k, v] : Secret::of(*object).data()) data[std::string(k)] = v;
+    for (auto [k, v] : Secret::of(*object).data_()) data[std::string(k)] = v;
   } else {
-    for (auto [k, v] : ConfigMap::of(*object).data()) data[std::string(k)] = v;
+    for (auto [k, v] : ConfigMap::of(*object).data_()) data[std::string(k)] = v;
     for (auto [k, v] : ConfigMap::of(*object).binary_data()) data[std::string(k)] = v;
   }
   if (items.empty()) {
@@ -245,7 +245,7 @@ Task<Result<std::string>> VolumeManager::token(api::ObjectPtr pod, ServiceAccoun
   const std::string account(p.spec().service_account_name().empty() ? "default"
                                                                     : p.spec().service_account_name());
   r.mutable_metadata().set_name(account);
-  r.mutable_metadata().set_namespace_(p.metadata().namespace_());
+  r.mutable_metadata().set_namespace(p.metadata().namespace_());
   if (!source.audience().empty()) r.mutable_spec().mutable_audiences().add(source.audience());
   r.mutable_spec().set_expiration_seconds(seconds);
   auto bound = r.mutable_spec().mutable_bound_object_ref();
