@@ -3,8 +3,10 @@
 
 #include <map>
 
+#include "api/gen/core_v1.h"
 #include "api/selector/field_selector.h"
 #include "api/selector/label_selector.h"
+#include "api/selector/object_selectors.h"
 
 namespace keelson::api {
 namespace {
@@ -81,6 +83,45 @@ TEST(FieldSelector, ParsesAndMatches) {
   EXPECT_EQ(FieldSelector::parse("metadata.name>5").error().message,
             "invalid selector: 'metadata.name>5'; can't understand 'metadata.name>5'");
   EXPECT_FALSE(FieldSelector::parse("a=b=c"));
+}
+
+TEST(ObjectSelectors, PodFields) {
+  auto object = Object::make(core_v1::Pod::kind_info());
+  core_v1::PodMut pod = core_v1::PodMut::of(*object);
+  pod.mutable_metadata().set_name("p1");
+  pod.mutable_metadata().set_namespace("ns");
+  pod.mutable_spec().set_node_name("n1");
+  pod.mutable_status().set_phase("Running");
+  pod.mutable_status().add_pod_ips().set_ip("10.1.1.1");
+  const KindInfo& kind = core_v1::Pod::kind_info();
+  const auto m = [&](std::string_view text) {
+    auto s = parse_field_selector(text, kind);
+    EXPECT_TRUE(s) << text;
+    return s && matches(*s, *object);
+  };
+  EXPECT_TRUE(m("metadata.name=p1,metadata.namespace=ns,spec.nodeName=n1,status.phase!=Failed"));
+  EXPECT_TRUE(m("spec.host=n1,status.podIP=10.1.1.1,spec.hostNetwork=false,status.nominatedNodeName="));
+  EXPECT_FALSE(m("spec.nodeName="));
+  EXPECT_FALSE(m("metadata.name!=p1"));
+  EXPECT_EQ(parse_field_selector("spec.containers=x", kind).error().message, "field label not supported: spec.containers");
+  EXPECT_EQ(parse_field_selector("data.k=v", core_v1::ConfigMap::kind_info()).error().message,
+            "\"data.k\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"");
+}
+
+TEST(ObjectSelectors, SelectorObjects) {
+  EXPECT_TRUE(label_selector_of(meta_v1::LabelSelector())->is_nothing());
+  auto object = Object::make(meta_v1::LabelSelector::type_info());
+  auto s = meta_v1::LabelSelectorMut::of(*object);
+  EXPECT_TRUE(label_selector_of(s)->is_everything());
+  s.mutable_match_labels().set("a", "b");
+  auto e = s.add_match_expressions();
+  e.set_key("c");
+  e.set_operator("In");
+  EXPECT_EQ(label_selector_of(s).error().message,
+            "values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty");
+  e.mutable_values().add("y");
+  e.mutable_values().add("x");
+  EXPECT_EQ(label_selector_of(s)->to_string(), "a=b,c in (x,y)");
 }
 
 }  // namespace
