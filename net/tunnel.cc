@@ -77,4 +77,55 @@ Task<Result<void>> proxy_upgrade(Exchange& exchange, HttpClient& to_kubelet, Cli
   co_return Result<void>{};
 }
 
+namespace {
+
+constexpr std::size_t kMaxRefusal = 64 * 1024;
+
+Task<Error> refusal(ClientStream& reply) {
+  auto detail = std::make_shared<UpgradeRefused>();
+  detail->status = reply.status();
+  detail->headers = reply.headers();
+  for (;;) {
+    auto piece = co_await reply.read_some();
+    if (!piece || piece->empty() || detail->body.size() > kMaxRefusal) break;
+    detail->body += *piece;
+  }
+  Error error{detail->status == 404 ? Code::kNotFound : Code::kUnknown, detail->body, detail};
+  co_return error;
+}
+
+Task<> relay_body(Exchange* exchange, ClientStream* reply, AsyncEvent* done) {
+  for (;;) {
+    auto piece = co_await reply->read_some();
+    if (!piece || piece->empty()) break;
+    if (!co_await exchange->write(Bytes(std::move(*piece)))) break;
+  }
+  done->set();
+}
+
+Task<> watch_client(Exchange* exchange, AsyncEvent* done) {
+  co_await exchange->closed();
+  done->set();
+}
+
+}  // namespace
+
+Task<Result<void>> proxy_stream(Exchange& exchange, HttpClient& to_kubelet, ClientRequest request) {
+  auto reply = CO_TRY(co_await to_kubelet.open(std::move(request), false));
+  if (reply->status() < 200 || reply->status() > 299) co_return std::unexpected(co_await refusal(*reply));
+  Headers headers;
+  if (const auto type = reply->headers().get("content-type")) headers.add("content-type", std::string(*type));
+  CO_TRY(co_await exchange.start(reply->status(), std::move(headers)));
+  const auto ex = co_await boost::asio::this_coro::executor;
+  AsyncEvent done;
+  TaskGroup tasks;
+  tasks.spawn(ex, relay_body(&exchange, reply.get(), &done));
+  tasks.spawn(ex, watch_client(&exchange, &done));
+  const auto cancelled = co_await catch_cancel(done.wait());
+  reply->cancel();
+  co_await tasks.stop();
+  if (cancelled) std::rethrow_exception(cancelled);
+  co_return co_await exchange.finish();
+}
+
 }  // namespace keelson::net

@@ -1,5 +1,6 @@
-// Joining two byte streams: what the API server does with an upgraded exec, attach or port-forward once the
-// kubelet has agreed to it, and what a port-forward does with a TCP connection.
+// What the API server puts between kubectl and a kubelet, and how two byte streams are joined: what the API
+// server does with an upgraded exec, attach or port-forward once the kubelet has agreed to it, and what a
+// port-forward does with a TCP connection.
 //
 //   kubectl ──101──► proxy_upgrade ──101──► kubelet      headers relayed, then splice() until both directions
 //   end
@@ -29,5 +30,11 @@ Task<Result<void>> splice(ByteStream& a, ByteStream& b);
 // client and splices until both ends close. When the kubelet refuses, its status and body are relayed to the
 // client; when it cannot be reached, the Error is returned and nothing has been written to the exchange.
 Task<Result<void>> proxy_upgrade(Exchange& exchange, HttpClient& to_kubelet, ClientRequest request);
+
+// Relays a streamed reply (logs): sends `request`, then on a 2xx answer its content-type and body as they
+// come, until the body ends or the client goes away. When the kubelet cannot be reached or answers otherwise,
+// the Error is returned (with an UpgradeRefused as detail for the latter) and nothing has been written to the
+// exchange.
+Task<Result<void>> proxy_stream(Exchange& exchange, HttpClient& to_kubelet, ClientRequest request);
 
 }  // namespace keelson::net

@@ -8,7 +8,7 @@
 #include "kubelet/streaming/port_forward.h"
 #include "kubelet/streaming/runtime_command.h"
 #include "net/websocket.h"
-#include "tests/kubelet/fake_exchange.h"
+#include "tests/net/fake_exchange.h"
 #include "tests/net/run_coroutine.h"
 
 namespace keelson::kubelet {

@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Unmodified kubectls against kubectl_stream_server: exec (stdin to its end, exit codes, output of many MiB), attach, port-forward, logs.
+
+usage: kubectl_stream_test.py SERVER. Says SKIPPED where there is no kubectl (and fails where CI is set)."""
+import os, pathlib, shutil, socket, subprocess, sys, tempfile, time
+
+VERSIONS = ["1.28", "1.29", "1.30", "1.31", "1.32", "1.33"]
+
+
+def kubectls():
+    onpath = shutil.which("kubectl")
+    if not onpath:
+        return []
+    folder = pathlib.Path(onpath).resolve().parent
+    found = [str(folder / f"kubectl.{v}") for v in VERSIONS if (folder / f"kubectl.{v}").exists()]
+    return found or [onpath]
+
+
+class Bench:
+    def __init__(self, kubectl, port, home):
+        self.argv = [kubectl, "--server", f"http://127.0.0.1:{port}"]
+        self.env = {"HOME": home, "PATH": os.environ["PATH"], "KUBECONFIG": "/dev/null"}
+
+    def run(self, *args, stdin=b"", rc=0):
+        p = subprocess.run([*self.argv, *args], input=stdin, env=self.env, capture_output=True, timeout=60)
+        assert p.returncode == rc, f"{args}: rc {p.returncode}, want {rc}: {p.stderr.decode()[-800:]}"
+        return p.stdout, p.stderr
+
+    def exec(self):
+        out, _ = self.run("exec", "-i", "p", "--", "cat", stdin=b"hello\n")
+        assert out == b"hello\n", out
+        big = os.urandom(8 << 20)
+        out, _ = self.run("exec", "-i", "p", "--", "cat", stdin=big)
+        assert out == big, f"{len(out)} bytes of {len(big)} came back"
+        out, _ = self.run("exec", "p", "--", "flood", "20")
+        assert out == b"f" * (20 << 20), len(out)
+        out, err = self.run("exec", "p", "--", "exit", "7", rc=7)
+        assert b"bye\n" in err and b"command terminated with exit code 7" in err, err
+        self.run("exec", "p", "--", "exit", "0")
+        out, _ = self.run("attach", "-i", "p", stdin=b"attached\n")
+        assert b"attached\n" in out, out
+
+    def terminal(self):
+        if not shutil.which("script"):
+            return
+        line = " ".join([*self.argv, "exec", "-it", "p", "--", "size"])
+        p = subprocess.run(["script", "-qec", f"stty rows 33 cols 99; {line}", "/dev/null"], env=self.env, capture_output=True,
+                           stdin=subprocess.DEVNULL, timeout=60)
+        assert b'"Width":99,"Height":33' in p.stdout, p.stdout
+
+    def forward(self):
+        p = subprocess.Popen([*self.argv, "port-forward", "p", ":8080", ":81"], env=self.env, text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            ports = {}
+            while len(ports) < 2:
+                line = p.stdout.readline()
+                assert line, f"port-forward ended: {p.stderr.read()}"
+                if "127.0.0.1:" in line:
+                    local, remote = line.split("127.0.0.1:")[1].split(" -> ")
+                    ports[int(remote)] = int(local)
+            for i in range(5):
+                with socket.create_connection(("127.0.0.1", ports[8080]), timeout=20) as s:
+                    data = os.urandom(300_000)
+                    s.sendall(data)
+                    s.shutdown(socket.SHUT_WR)
+                    back = b""
+                    while chunk := s.recv(65536):
+                        back += chunk
+                    assert back == data, len(back)
+            with socket.create_connection(("127.0.0.1", ports[81]), timeout=20) as s:
+                assert s.recv(10) == b""
+            end = time.time() + 10
+            while time.time() < end:
+                if "connection refused" in (line := p.stderr.readline()):
+                    break
+            else:
+                raise AssertionError("no word of the refused connection")
+        finally:
+            p.terminate()
+            p.wait(20)
+
+    def logs(self, path):
+        pathlib.Path(path).write_text("2026-11-21T09:00:00Z stdout F one\n2026-11-21T09:00:01Z stderr F two\n")
+        out, _ = self.run("logs", "p", "--tail=1", "--timestamps")
+        assert out == b"2026-11-21T09:00:01.000000000Z two\n", out
+        p = subprocess.Popen([*self.argv, "logs", "-f", "p"], env=self.env, stdout=subprocess.PIPE)
+        try:
+            assert [p.stdout.readline(), p.stdout.readline()] == [b"one\n", b"two\n"]
+            with open(path, "a") as f:
+                f.write("2026-11-21T09:00:02Z stdout F three\n")
+            assert p.stdout.readline() == b"three\n"
+        finally:
+            p.terminate()
+            p.wait(20)
+
+
+def main():
+    found = kubectls()
+    if not found:
+        print("SKIPPED: no kubectl on the PATH")
+        return 1 if os.environ.get("CI") else 0
+    with tempfile.TemporaryDirectory() as home:
+        log = os.path.join(home, "0.log")
+        server = subprocess.Popen([sys.argv[1], log], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                  stderr=open(os.environ.get("SERVER_LOG", os.devnull), "w"))
+        try:
+            port = int(server.stdout.readline())
+            for kubectl in found:
+                bench, start = Bench(kubectl, port, home), time.time()
+                for part in (bench.exec, bench.terminal, bench.forward, lambda: bench.logs(log)):
+                    part()
+                print(f"{os.path.basename(kubectl)}: exec, attach, tty, port-forward, logs ok in {time.time() - start:.1f} s", flush=True)
+        finally:
+            server.stdin.close()
+            rc = server.wait(20)
+        assert rc == 0, f"the server ended with {rc}"
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
