@@ -40,6 +40,7 @@ struct ClientResponse {
   int status = 0;
   Headers headers;
   std::string body;
+  Headers trailers;
 };
 
 // A reply under way. Dropping it cancels the exchange. One reader and one writer at a time; may be used from

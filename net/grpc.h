@@ -3,7 +3,7 @@
 // who talks to us sends them unasked): kUnimplemented.
 //
 // Server:                                              Client:
-//   GrpcRouter router;                                   GrpcClient grpc(http_client, clock);
+//   GrpcRouter router;                                   GrpcClient grpc(http_client);
 //   router.unary("/etcdserverpb.KV/Range", f);           auto reply = co_await
 //   grpc.unary("/pkg.Service/Method", bytes, router.stream("/etcdserverpb.Watch/Watch", g); {.timeout = 2s});
 //   … in Handler::handle: if (is_grpc(x.request())) co_await router.handle(x);
@@ -101,7 +101,8 @@ class GrpcClientStream {
 // copy.
 class GrpcClient {
  public:
-  GrpcClient(std::shared_ptr<HttpClient> http, Clock& clock) : http_(std::move(http)), clock_(&clock) {}
+  explicit GrpcClient(std::shared_ptr<HttpClient> http) : http_(std::move(http)) {}
+  GrpcClient(std::shared_ptr<HttpClient> http, Clock&) : GrpcClient(std::move(http)) {}
   // The reply's message, or the call's status as Error (kDeadlineExceeded after `timeout`, kUnavailable
   // without a connection).
   Task<Result<std::string>> unary(std::string method, Bytes request, GrpcCallOptions options = {});
@@ -109,7 +110,6 @@ class GrpcClient {
 
  private:
   std::shared_ptr<HttpClient> http_;
-  Clock* clock_;
 };
 
 // The five-byte prefix and the message as one string: for tests and for callers that frame themselves.
