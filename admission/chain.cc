@@ -18,7 +18,8 @@ constexpr std::array kKnown = {
     "MutatingAdmissionPolicy", "MutatingAdmissionWebhook", "ValidatingAdmissionPolicy", "ValidatingAdmissionWebhook",
     "ResourceQuota", "AlwaysDeny"};
 
-constexpr std::array kBuilt = {"NamespaceLifecycle", "ServiceAccount", "TaintNodesByCondition", "Priority", "DefaultTolerationSeconds"};
+constexpr std::array kBuilt = {"NamespaceLifecycle", "ServiceAccount", "TaintNodesByCondition", "Priority", "DefaultTolerationSeconds",
+                              "RuntimeClass"};
 
 bool contains(const auto& list, std::string_view name) {
   return std::ranges::any_of(list, [name](std::string_view n) { return n == name; });
@@ -29,6 +30,7 @@ std::unique_ptr<Plugin> make(std::string_view name, Lister& lister, Rng& rng) {
   if (name == "ServiceAccount") return service_account(lister, rng.fork());
   if (name == "TaintNodesByCondition") return taint_nodes_by_condition();
   if (name == "Priority") return priority(lister);
+  if (name == "RuntimeClass") return runtime_class(lister);
   return default_toleration_seconds();
 }
 

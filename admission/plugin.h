@@ -82,5 +82,6 @@ std::unique_ptr<Plugin> service_account(Lister& lister, Rng rng);
 std::unique_ptr<Plugin> taint_nodes_by_condition();
 std::unique_ptr<Plugin> priority(Lister& lister);
 std::unique_ptr<Plugin> default_toleration_seconds();
+std::unique_ptr<Plugin> runtime_class(Lister& lister);
 
 }  // namespace keelson::admission

@@ -45,9 +45,16 @@ class Priority final : public Plugin {
               ") must not be provided in pod spec; priority admission controller computed " + std::to_string(found.value) +
               " from the given PriorityClass name"));
     }
+    if (spec.has_preemption_policy() && spec.preemption_policy() != found.preemption_policy) {
+      co_return fail(api::forbidden(
+          api::resource_of(*a.kind), a.name,
+          "the string value of PreemptionPolicy (" + std::string(spec.preemption_policy()) +
+              ") must not be provided in pod spec; priority admission controller computed " + found.preemption_policy +
+              " from the given PriorityClass name"));
+    }
     if (!found.name.empty()) spec.set_priority_class_name(found.name);
     spec.set_priority(found.value);
-    if (!spec.has_preemption_policy()) spec.set_preemption_policy(found.preemption_policy);
+    spec.set_preemption_policy(found.preemption_policy);
     co_return Result<void>();
   }
 
@@ -112,6 +119,28 @@ class DefaultTolerationSeconds final : public Plugin {
   }
 };
 
+// Pods may name only runtime classes that exist; their overhead is taken over once the kind is served.
+class RuntimeClass final : public Plugin {
+ public:
+  explicit RuntimeClass(Lister& lister) : lister_(lister) {}
+  std::string_view name() const override { return "RuntimeClass"; }
+
+  Task<Result<void>> admit(Attributes& a) override {
+    if (!is_pod_write(a) || a.operation != Operation::kCreate) co_return Result<void>();
+    const std::string wanted(core::Pod::of(*a.object).spec().runtime_class_name());
+    if (wanted.empty()) co_return Result<void>();
+    const api::KindInfo* kind = api::find_kind("node.k8s.io", "v1", "RuntimeClass");
+    api::ObjectPtr found;
+    if (kind != nullptr) found = CO_TRY(co_await lister_.live(*kind, "", wanted));
+    if (found) co_return Result<void>();
+    co_return fail(api::forbidden(api::resource_of(*a.kind), a.name,
+                                  "pod rejected: RuntimeClass \"" + wanted + "\" not found"));
+  }
+
+ private:
+  Lister& lister_;
+};
+
 class TaintNodesByCondition final : public Plugin {
  public:
   std::string_view name() const override { return "TaintNodesByCondition"; }
@@ -136,5 +165,7 @@ class TaintNodesByCondition final : public Plugin {
 std::unique_ptr<Plugin> priority(Lister& lister) { return std::make_unique<Priority>(lister); }
 std::unique_ptr<Plugin> default_toleration_seconds() { return std::make_unique<DefaultTolerationSeconds>(); }
 std::unique_ptr<Plugin> taint_nodes_by_condition() { return std::make_unique<TaintNodesByCondition>(); }
+
+std::unique_ptr<Plugin> runtime_class(Lister& lister) { return std::make_unique<RuntimeClass>(lister); }
 
 }  // namespace keelson::admission

@@ -3,6 +3,7 @@
 
 #include "api/gen/core_v1.h"
 #include "api/gen/discovery_v1.h"
+#include "api/object.h"
 #include "proxy/proxier.h"
 
 namespace keelson::proxy {
@@ -48,7 +49,7 @@ ServicePort base_of(core::Service service) {
   const auto spec = service.spec();
   ServicePort out;
   out.cluster_ip = spec.cluster_ip();
-  for (std::string_view ip : spec.external_i_ps()) {
+  for (std::string_view ip : spec.external_ips()) {
     if (is_ipv4(ip)) out.external_ips.emplace_back(ip);
   }
   for (core::LoadBalancerIngress i : service.status().load_balancer().ingress()) {
