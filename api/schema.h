@@ -48,11 +48,13 @@ struct FieldFacts {
   std::string_view go_elem;      // Go type of one element, e.g. "v1.PullPolicy"; empty: the scalar's usual name
   std::string_view go_key;       // of a map's key; empty: "string"
   std::string_view go_container; // named Go map or slice type, e.g. "v1.ResourceList"
+  std::string_view go_embedded;  // Go names of the inlined structs on the way to the field: "VolumeSource", "A.B"
   std::string_view description;  // in our own words; may be empty
 };
 
 struct Field {
   std::string_view name;              // JSON name; case matters
+  std::string_view key;               // the name as JSON writes it: `"name":`
   const Type* type = nullptr;         // of kStruct (of the elements where shape is list or map)
   const FieldFacts* facts = nullptr;  // never null in a finished Type
   std::uint32_t number = 0;           // protobuf number inside its message; 0: not in protobuf
@@ -60,7 +62,7 @@ struct Field {
   Scalar scalar = Scalar::kString;
   Shape shape = Shape::kSingle;
   ListType list_type = ListType::kNone;
-  bool pointer = false;     // Go pointer: zero is a value of its own; absent is written nowhere
+  bool pointer = false;     // Go pointer (or a single struct that wraps a list): zero is a value of its own
   bool omit_empty = false;  // Go json omitempty
   bool omit_zero = false;   // Go json omitzero
   bool required = false;    // OpenAPI required

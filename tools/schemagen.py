@@ -199,18 +199,21 @@ class Gen:
             return
         t.fields = []
 
-        def walk(ty, type_meta):
+        def walk(ty, type_meta, via=''):
             proto = []
             for item in ty.items:
                 if isinstance(item, tuple):
                     number, ref = item
-                    nested = walk(self.by_name[ref], ref == 'meta_v1.TypeMeta')
+                    nested = walk(self.by_name[ref], ref == 'meta_v1.TypeMeta',
+                                  (via + '.' if via else '') + ref.split('.')[1])
                     if number:
                         proto.append((number, nested))
                 else:
                     f = item.copy()
                     f.index = len(t.fields)
-                    f.type_meta = type_meta
+                    f.type_meta, f.via = type_meta, via
+                    if f.ref and f.shape == 'kSingle' and self.by_name[f.ref].wraps:
+                        f.pointer = True
                     t.fields.append(f)
                     if f.number:
                         proto.append((f.number, f.index))
@@ -258,6 +261,7 @@ class Gen:
                     ('go_elem', a.get('go') and cstr(a['go'])),
                     ('go_key', a.get('gokey') and cstr(a['gokey'])),
                     ('go_container', (a.get('gomap') or a.get('golist')) and cstr(a.get('gomap') or a.get('golist'))),
+                    ('go_embedded', f.via and cstr(f.via)),
                     ('description', f.description and cstr(f.description))]
                 body = ', '.join('.%s = %s' % (k, v) for k, v in parts if v)
                 if body:
@@ -271,8 +275,8 @@ class Gen:
                 list_type = {'': 'kNone', 'atomic': 'kAtomic', 'set': 'kSet'}.get(lt, 'kMap')
                 flags = ', '.join('true' if x else 'false' for x in (
                     f.pointer, 'omit' in a, 'omitzero' in a, 'required' in a, f.type_meta))
-                rows.append('    {%s, %s, %s, %d, %d, Scalar::%s, Shape::%s, ListType::%s, %s},' % (
-                    cstr(f.name), ref, fact, f.number, f.index, f.scalar[0] if f.scalar else 'kStruct', f.shape,
+                rows.append('    {%s, %s, %s, %s, %d, %d, Scalar::%s, Shape::%s, ListType::%s, %s},' % (
+                    cstr(f.name), cstr('"%s":' % f.name), ref, fact, f.number, f.index, f.scalar[0] if f.scalar else 'kStruct', f.shape,
                     list_type, flags))
             n = t.name
             if rows:
