@@ -1,5 +1,5 @@
-// CRC-32C (Castagnoli), the checksum of every disk format of ours. Hardware instructions where the CPU has them.
-// Thread rule: pure functions.
+// CRC-32C (Castagnoli), the checksum of every disk format of ours. Hardware instructions where the CPU has
+// them. Thread rule: pure functions.
 #pragma once
 
 #include <cstdint>

@@ -86,7 +86,7 @@ class PosixFile final : public File {
   }
 
   Result<std::uint64_t> size() override {
-    struct stat st {};
+    struct stat st{};
     if (::fstat(fd_, &st) != 0) return os_error("stat", path_, errno);
     return static_cast<std::uint64_t>(st.st_size);
   }

@@ -1,8 +1,10 @@
-// FileSystem and File: the only way to the disk for the write-ahead log and everything that must survive a crash.
-// posix_file_system() is the real one, MemFileSystem (base/mem_file.h) the simulated one that loses unsynced writes.
+// FileSystem and File: the only way to the disk for the write-ahead log and everything that must survive a
+// crash. posix_file_system() is the real one, MemFileSystem (base/mem_file.h) the simulated one that loses
+// unsynced writes.
 //
-// Thread rule: FileSystem: any thread. File: one thread at a time, except that pread() may run beside anything.
-// Every error names the path and the system's reason. Paths are the caller's; nothing is created above them.
+// Thread rule: FileSystem: any thread. File: one thread at a time, except that pread() may run beside
+// anything. Every error names the path and the system's reason. Paths are the caller's; nothing is created
+// above them.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +29,8 @@ class File {
   virtual Result<void> append(std::string_view data) = 0;
   // Makes everything written so far durable. A failure leaves it unknown what is on disk: never retry, stop.
   virtual Result<void> datasync() = 0;
-  // Reserves [0, size), fills what was beyond the old end with written zeros and makes that durable, so that later writes inside
-  // it change no metadata (DESIGN.md §4, Log).
+  // Reserves [0, size), fills what was beyond the old end with written zeros and makes that durable, so that
+  // later writes inside it change no metadata (DESIGN.md §4, Log).
   virtual Result<void> zero_fill(std::uint64_t size) = 0;
   virtual Result<void> truncate(std::uint64_t size) = 0;
   virtual Result<std::uint64_t> size() = 0;
@@ -60,8 +62,8 @@ class FileSystem {
   virtual Result<void> remove(const std::string& path) = 0;
   // Makes creations, renames and removals in `dir` durable.
   virtual Result<void> sync_dir(const std::string& dir) = 0;
-  // An exclusive lock on `path`, created if needed. kFailedPrecondition when another process or another owner in
-  // this process holds it.
+  // An exclusive lock on `path`, created if needed. kFailedPrecondition when another process or another owner
+  // in this process holds it.
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
 };
 
@@ -70,7 +72,8 @@ FileSystem& posix_file_system();
 
 // The whole file as a string.
 Result<std::string> read_file(FileSystem& fs, const std::string& path);
-// Replaces `path` by `data` so that a crash leaves the old or the new content: temporary file, sync, rename, sync_dir.
+// Replaces `path` by `data` so that a crash leaves the old or the new content: temporary file, sync, rename,
+// sync_dir.
 Result<void> write_file_atomic(FileSystem& fs, const std::string& path, std::string_view data);
 
 }  // namespace keelson

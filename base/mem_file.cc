@@ -33,7 +33,8 @@ struct MemFileSystem::State {
 
 class MemFile final : public File {
  public:
-  MemFile(std::shared_ptr<MemFileSystem::State> state, std::shared_ptr<MemFileSystem::Inode> inode, std::string path)
+  MemFile(std::shared_ptr<MemFileSystem::State> state, std::shared_ptr<MemFileSystem::Inode> inode,
+          std::string path)
       : state_(std::move(state)), inode_(std::move(inode)), path_(std::move(path)), epoch_(state_->epoch) {}
 
   Result<std::size_t> pread(std::span<char> buf, std::uint64_t offset) override {
@@ -140,7 +141,9 @@ Result<std::vector<std::string>> MemFileSystem::list(const std::string& dir) {
   return names;
 }
 
-Result<void> MemFileSystem::make_dirs(const std::string&) { return {}; }
+Result<void> MemFileSystem::make_dirs(const std::string&) {
+  return {};
+}
 
 Result<void> MemFileSystem::rename(const std::string& from, const std::string& to) {
   std::lock_guard lock(state_->mu);

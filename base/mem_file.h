@@ -1,10 +1,10 @@
-// MemFileSystem: files in memory that behave at a crash like a disk: what was not synced may be lost, whole or in part.
-// For tests and the simulator.
+// MemFileSystem: files in memory that behave at a crash like a disk: what was not synced may be lost, whole
+// or in part. For tests and the simulator.
 //
 //   MemFileSystem fs;  …use…  fs.crash(rng);  …open again: every unsynced 512-byte sector is there or not…
 //
-// A file keeps its durable bytes and its current bytes; datasync() makes them equal. A directory entry is durable after
-// sync_dir(). Open handles of before a crash fail with kUnavailable. Thread-safe.
+// A file keeps its durable bytes and its current bytes; datasync() makes them equal. A directory entry is
+// durable after sync_dir(). Open handles of before a crash fail with kUnavailable. Thread-safe.
 #pragma once
 
 #include <map>
@@ -32,8 +32,8 @@ class MemFileSystem final : public FileSystem {
   Result<void> sync_dir(const std::string& dir) override;
   Result<std::unique_ptr<FileLock>> lock(const std::string& path) override;
 
-  // Power loss: for each sector changed since the last sync, `rng` decides whether the change survives; unsynced directory
-  // entries and growth are kept or lost as a whole. Open handles and locks die.
+  // Power loss: for each sector changed since the last sync, `rng` decides whether the change survives;
+  // unsynced directory entries and growth are kept or lost as a whole. Open handles and locks die.
   void crash(Rng& rng);
   // From now on every datasync() fails with `error`; an empty message ends it.
   void fail_datasync(std::string message);

@@ -1,5 +1,5 @@
-// Protobuf wire primitives (protobuf.dev "Encoding"): what our hand-written codecs are made of. No messages, no
-// reflection; a Writer appends fields to a string, a Reader walks the fields of a byte range.
+// Protobuf wire primitives (protobuf.dev "Encoding"): what our hand-written codecs are made of. No messages,
+// no reflection; a Writer appends fields to a string, a Reader walks the fields of a byte range.
 //
 //   wire::Writer w(out);              wire::Reader r(bytes);
 //   w.uint(1, index);                 while (r.next()) switch (r.field()) {
@@ -19,7 +19,14 @@
 
 namespace keelson::wire {
 
-enum class Type : std::uint8_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kStartGroup = 3, kEndGroup = 4, kFixed32 = 5 };
+enum class Type : std::uint8_t {
+  kVarint = 0,
+  kFixed64 = 1,
+  kBytes = 2,
+  kStartGroup = 3,
+  kEndGroup = 4,
+  kFixed32 = 5
+};
 
 inline constexpr std::size_t varint_size(std::uint64_t v) {
   return static_cast<std::size_t>((std::bit_width(v | 1) + 6) / 7);
@@ -42,8 +49,8 @@ inline void append_varint(std::string& out, std::uint64_t v) {
   out.append(buf, n);
 }
 
-// Appends fields to a string it does not own. Values are written even when they are zero or empty: leaving out is the
-// caller's decision.
+// Appends fields to a string it does not own. Values are written even when they are zero or empty: leaving
+// out is the caller's decision.
 class Writer {
  public:
   explicit Writer(std::string& out) : out_(out) {}
@@ -97,8 +104,8 @@ class Writer {
   std::string& out_;
 };
 
-// Walks the fields of `data`, which must outlive the Reader and the views it hands out. Malformed input makes next()
-// return false and ok() false, for good; it never reads outside of `data`.
+// Walks the fields of `data`, which must outlive the Reader and the views it hands out. Malformed input makes
+// next() return false and ok() false, for good; it never reads outside of `data`.
 class Reader {
  public:
   explicit Reader(std::string_view data) : p_(data.data()), end_(data.data() + data.size()) {}

@@ -1,14 +1,17 @@
 // EmbeddedStore: the Store inside this process: one member, durable, in its final form but for replication.
 //
-//   txn() ─ encode ─▶ mailbox ─▶ store thread: Log (append + fsync, grouped) ─▶ apply to mvcc ─▶ publish root ─▶ answer, watches
-//                                                                                  └▶ flusher thread: LevelDB, log prune
+//   txn() ─ encode ─▶ mailbox ─▶ store thread: Log (append + fsync, grouped) ─▶ apply to mvcc ─▶ publish root
+//   ─▶ answer, watches
+//                                                                                  └▶ flusher thread:
+//                                                                                  LevelDB, log prune
 //   range() ─▶ newest published root, on the caller's thread: no lock but the root load, no hop
 //
-// The store thread owns the log, the state machine and the watch hub. Writes queued while an fsync runs go into the next one.
-// A failed fsync, or a log or backend that cannot be written, stops the member: everything answers kUnavailable from then on,
-// failed() says why, and nothing is retried.
+// The store thread owns the log, the state machine and the watch hub. Writes queued while an fsync runs go
+// into the next one. A failed fsync, or a log or backend that cannot be written, stops the member: everything
+// answers kUnavailable from then on, failed() says why, and nothing is retried.
 //
-// Data dir: LOCK · wal/ (docs/formats/wal.md) · db/ (docs/formats/backend.md). Two processes never open one data dir.
+// Data dir: LOCK · wal/ (docs/formats/wal.md) · db/ (docs/formats/backend.md). Two processes never open one
+// data dir.
 //
 // Thread rule: any thread. REQUIRES of the destructor: stop() was called and every WatchStream is gone.
 #pragma once
@@ -31,8 +34,8 @@ namespace keelson::kvstore {
 
 struct EmbeddedStoreOptions {
   std::string data_dir;
-  FileSystem* fs = nullptr;                 // null: posix_file_system()
-  Clock* clock = nullptr;                   // REQUIRED; outlives the store
+  FileSystem* fs = nullptr;  // null: posix_file_system()
+  Clock* clock = nullptr;    // REQUIRED; outlives the store
   Logger logger;
   prometheus::Registry* metrics = nullptr;  // null: none; outlives the store
   bool in_memory_backend = false;           // tests: LevelDB in memory instead of in data_dir
@@ -48,15 +51,17 @@ struct EmbeddedStoreOptions {
 
 class EmbeddedStore final : public Store {
  public:
-  // Opens or creates the data dir and recovers: LevelDB up to its applied index, then the log's tail. Blocking. Errors:
-  // kFailedPrecondition (locked by another process), kDataLoss (corruption; the message names file and offset), kInternal (I/O).
+  // Opens or creates the data dir and recovers: LevelDB up to its applied index, then the log's tail.
+  // Blocking. Errors: kFailedPrecondition (locked by another process), kDataLoss (corruption; the message
+  // names file and offset), kInternal (I/O).
   static Result<std::unique_ptr<EmbeddedStore>> open(EmbeddedStoreOptions options);
   ~EmbeddedStore() override;
 
   // Starts the threads. Before it reads work and writes wait.
   void start();
-  // Refuses new work (kUnavailable), ends every watch, finishes what is queued, flushes, joins the threads. Blocking; may be
-  // called twice. Not from a thread that runs the executors of waiting coroutines unless others run them too.
+  // Refuses new work (kUnavailable), ends every watch, finishes what is queued, flushes, joins the threads.
+  // Blocking; may be called twice. Not from a thread that runs the executors of waiting coroutines unless
+  // others run them too.
   void stop();
   // Why the member stopped by itself; nullopt while it runs.
   std::optional<Error> failed() const;

@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <atomic>
 #include <thread>
 
 #include "net/asio_clock.h"
@@ -79,7 +79,9 @@ Task<> time_out(Clock* clock) {
   EXPECT_TRUE(co_await e.wait_until(*clock, clock->now() + 5ms));
 }
 
-TEST_F(AsyncTest, WaitUntilEndsByTimeOrByEvent) { run(time_out(&clock_)); }
+TEST_F(AsyncTest, WaitUntilEndsByTimeOrByEvent) {
+  run(time_out(&clock_));
+}
 
 }  // namespace
 }  // namespace keelson

@@ -1,0 +1,418 @@
+#include "kvstore/mvcc/tree.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "base/check.h"
+
+namespace keelson::kvstore {
+namespace tree {
+
+constexpr unsigned kFanout = 64;
+constexpr unsigned kUnderflow = kFanout / 4;
+constexpr unsigned kMergeMax = kFanout * 3 / 4;
+
+// A key that divides two children: left < separator <= right. Shortened to what is needed.
+struct Separator {
+  std::uint32_t size;
+  std::string_view view() const { return {reinterpret_cast<const char*>(this + 1), size}; }
+  static const Separator* between(std::string_view left, std::string_view right) {
+    std::size_t n = 0;
+    while (n < left.size() && n < right.size() && left[n] == right[n]) ++n;
+    const auto size = static_cast<std::uint32_t>(std::min(n + 1, right.size()));
+    auto* s = new (::operator new(sizeof(Separator) + size)) Separator{size};
+    std::memcpy(reinterpret_cast<char*>(s + 1), right.data(), size);
+    return s;
+  }
+  static void destroy(const Separator* s) { ::operator delete(const_cast<Separator*>(s)); }
+};
+
+struct Node {
+  std::uint64_t epoch;
+  std::uint32_t live;  // Items below that are not tombstones
+  std::uint16_t n;
+  const bool leaf;
+};
+
+struct Leaf : Node {
+  const Item* items[kFanout];
+};
+
+// sep[i] divides child[i-1] and child[i]; sep[0] is unused. One spare slot holds the overflow until the
+// split.
+struct Inner : Node {
+  Node* child[kFanout + 1];
+  const Separator* sep[kFanout + 1];
+};
+
+Leaf* leaf(Node* n) {
+  return static_cast<Leaf*>(n);
+}
+const Leaf* leaf(const Node* n) {
+  return static_cast<const Leaf*>(n);
+}
+Inner* inner(Node* n) {
+  return static_cast<Inner*>(n);
+}
+const Inner* inner(const Node* n) {
+  return static_cast<const Inner*>(n);
+}
+
+Leaf* new_leaf(std::uint64_t epoch) {
+  return new Leaf{{epoch, 0, 0, true}, {}};
+}
+Inner* new_inner(std::uint64_t epoch) {
+  return new Inner{{epoch, 0, 0, false}, {}, {}};
+}
+
+void free_node(Node* n) {
+  if (n->leaf) {
+    delete leaf(n);
+  } else {
+    delete inner(n);
+  }
+}
+
+unsigned lower_bound(const Leaf* l, std::string_view key) {
+  return static_cast<unsigned>(
+      std::partition_point(l->items, l->items + l->n, [&](const Item* i) { return i->key() < key; }) -
+      l->items);
+}
+
+unsigned child_index(const Inner* in, std::string_view key) {
+  auto* first = in->sep + 1;
+  auto* it =
+      std::partition_point(first, in->sep + in->n, [&](const Separator* s) { return s->view() <= key; });
+  return static_cast<unsigned>(it - first);
+}
+
+// Live Items with key < `key`.
+std::int64_t rank(const Node* n, std::string_view key) {
+  std::int64_t before = 0;
+  while (!n->leaf) {
+    const Inner* in = inner(n);
+    const unsigned at = child_index(in, key);
+    for (unsigned i = 0; i < at; ++i) before += in->child[i]->live;
+    n = in->child[at];
+  }
+  const unsigned end = lower_bound(leaf(n), key);
+  for (unsigned i = 0; i < end; ++i) before += leaf(n)->items[i]->tombstone() ? 0 : 1;
+  return before;
+}
+
+}  // namespace tree
+
+using tree::Inner;
+using tree::Leaf;
+using tree::Node;
+using tree::Separator;
+
+Garbage::~Garbage() {
+  for (auto* n : nodes) tree::free_node(n);
+  for (const auto* s : separators) Separator::destroy(s);
+  for (auto* b : blocks) VersionBlock::destroy(b);
+  for (const auto* i : items) {
+    ItemPtr last = std::move(i->self_);
+  }
+}
+
+const Item* View::find(std::string_view key) const {
+  const Node* n = root;
+  while (!n->leaf) n = tree::inner(n)->child[tree::child_index(tree::inner(n), key)];
+  const Leaf* l = tree::leaf(n);
+  const unsigned at = tree::lower_bound(l, key);
+  return at < l->n && l->items[at]->key() == key ? l->items[at] : nullptr;
+}
+
+std::int64_t View::count(const KeyRange& range) const {
+  if (range.single()) {
+    const Item* item = find(range.key);
+    return item != nullptr && !item->tombstone() ? 1 : 0;
+  }
+  const std::int64_t to = range.unbounded() ? root->live : tree::rank(root, range.end);
+  return std::max<std::int64_t>(0, to - tree::rank(root, range.key));
+}
+
+Snapshot::~Snapshot() {
+  // Destroying a long chain by recursion would overflow the stack: successors that die with us wait here.
+  static thread_local std::vector<std::shared_ptr<Snapshot>>* waiting = nullptr;
+  if (!next_) return;
+  if (waiting != nullptr) {
+    waiting->push_back(std::move(next_));
+    return;
+  }
+  std::vector<std::shared_ptr<Snapshot>> chain;
+  waiting = &chain;
+  chain.push_back(std::move(next_));
+  while (!chain.empty()) {
+    auto next = std::move(chain.back());
+    chain.pop_back();
+    next.reset();
+  }
+  waiting = nullptr;
+}
+
+Cursor::Cursor(const View& view, std::string_view key) {
+  const Node* n = view.root;
+  while (!n->leaf) {
+    const unsigned at = tree::child_index(tree::inner(n), key);
+    path_.push_back({n, at});
+    n = tree::inner(n)->child[at];
+  }
+  path_.push_back({n, tree::lower_bound(tree::leaf(n), key)});
+  settle();
+}
+
+void Cursor::next() {
+  ++path_.back().index;
+  settle();
+}
+
+// From a leaf position that may be past its end to the Item there, through the parents if need be.
+void Cursor::settle() {
+  while (path_.back().index >= path_.back().node->n) {
+    path_.pop_back();
+    if (path_.empty()) {
+      item_ = nullptr;
+      path_.push_back({nullptr, 0});
+      return;
+    }
+    ++path_.back().index;
+    while (path_.back().index < path_.back().node->n && !path_.back().node->leaf) {
+      path_.push_back({tree::inner(path_.back().node)->child[path_.back().index], 0});
+    }
+  }
+  item_ = tree::leaf(path_.back().node)->items[path_.back().index];
+}
+
+struct Tree::PutResult {
+  Node* node = nullptr;
+  Node* right = nullptr;
+  const Separator* sep = nullptr;
+};
+
+Tree::Tree() : root_(tree::new_leaf(1)) {
+  newest_ = std::make_shared<Snapshot>(View{root_, 0}, 0);
+  ++epoch_;
+}
+
+Tree::~Tree() {
+  // Everything reachable becomes garbage of the newest Snapshot, so that it goes when the last Snapshot does.
+  Garbage& g = garbage_;
+  std::vector<Node*> todo{root_};
+  while (!todo.empty()) {
+    Node* n = todo.back();
+    todo.pop_back();
+    g.nodes.push_back(n);
+    if (n->leaf) {
+      for (unsigned i = 0; i < n->n; ++i) {
+        const Item* item = tree::leaf(n)->items[i];
+        g.items.push_back(item);
+        for (VersionBlock* b = item->older(); b != nullptr; b = b->prev) g.blocks.push_back(b);
+      }
+      continue;
+    }
+    for (unsigned i = 0; i < n->n; ++i) {
+      if (i > 0) g.separators.push_back(tree::inner(n)->sep[i]);
+      todo.push_back(tree::inner(n)->child[i]);
+    }
+  }
+  newest_->garbage_ = std::move(garbage_);
+}
+
+SnapshotPtr Tree::publish(Revision revision, std::uint64_t state_hash) {
+  auto made = std::make_shared<Snapshot>(View{root_, revision}, state_hash);
+  newest_->garbage_ = std::move(garbage_);
+  garbage_ = Garbage();
+  newest_->next_ = made;
+  newest_ = made;
+  ++epoch_;
+  return made;
+}
+
+template <class N>
+N* Tree::writable(N* node) {
+  if (node->epoch == epoch_) return node;
+  N* copy = new N(*node);
+  copy->epoch = epoch_;
+  garbage_.nodes.push_back(node);
+  return copy;
+}
+
+void Tree::drop_node(Node* node) {
+  if (node->epoch == epoch_) {
+    tree::free_node(node);
+  } else {
+    garbage_.nodes.push_back(node);
+  }
+}
+
+void Tree::replace_chain(const Item* item, VersionBlock* chain) {
+  VersionBlock* old = item->older_.exchange(chain, std::memory_order_acq_rel);
+  for (; old != nullptr; old = old->prev) garbage_.blocks.push_back(old);
+}
+
+ItemPtr Tree::put(ItemPtr item) {
+  const Item* raw = item.get();
+  raw->self_ = std::move(item);
+  const Item* old = nullptr;
+  PutResult r = put_in(root_, raw, &old);
+  root_ = r.node;
+  if (r.right != nullptr) {
+    Inner* top = tree::new_inner(epoch_);
+    top->n = 2;
+    top->child[0] = r.node;
+    top->child[1] = r.right;
+    top->sep[1] = r.sep;
+    top->live = r.node->live + r.right->live;
+    root_ = top;
+  }
+  if (old == nullptr) {
+    ++keys_;
+    return nullptr;
+  }
+  CHECK(old->rev() < raw->rev());
+  VersionBlock* block = old->older();
+  if (block == nullptr || block->size.load(std::memory_order_relaxed) == block->capacity) {
+    const std::uint32_t capacity = block == nullptr ? 3 : std::min<std::uint32_t>(block->capacity * 2, 256);
+    block = VersionBlock::make(capacity, block);
+  }
+  const std::uint32_t n = block->size.load(std::memory_order_relaxed);
+  block->slots()[n] = old->as_version();
+  block->size.store(n + 1, std::memory_order_release);
+  raw->older_.store(block, std::memory_order_release);
+  garbage_.items.push_back(old);
+  return old->self_;
+}
+
+Tree::PutResult Tree::put_in(Node* node, const Item* item, const Item** old) {
+  if (node->leaf) {
+    Leaf* l = writable(tree::leaf(node));
+    const unsigned at = tree::lower_bound(l, item->key());
+    if (at < l->n && l->items[at]->key() == item->key()) {
+      *old = l->items[at];
+      l->live += ((*old)->tombstone() ? 1U : 0U) - (item->tombstone() ? 1U : 0U);
+      l->items[at] = item;
+      return {l, nullptr, nullptr};
+    }
+    Leaf* to = l;
+    unsigned pos = at;
+    PutResult r{l, nullptr, nullptr};
+    if (l->n == tree::kFanout) {
+      Leaf* right = tree::new_leaf(epoch_);
+      // Keys that come in rising order leave full leaves behind.
+      const unsigned keep = at == l->n ? l->n : l->n / 2;
+      for (unsigned i = keep; i < l->n; ++i) {
+        right->items[right->n++] = l->items[i];
+        right->live += l->items[i]->tombstone() ? 0 : 1;
+      }
+      l->n = static_cast<std::uint16_t>(keep);
+      l->live -= right->live;
+      if (at >= keep) {
+        to = right;
+        pos = at - keep;
+      }
+      r.right = right;
+    }
+    std::copy_backward(to->items + pos, to->items + to->n, to->items + to->n + 1);
+    to->items[pos] = item;
+    ++to->n;
+    to->live += item->tombstone() ? 0 : 1;
+    if (r.right != nullptr)
+      r.sep = Separator::between(l->items[l->n - 1]->key(), tree::leaf(r.right)->items[0]->key());
+    return r;
+  }
+  Inner* in = writable(tree::inner(node));
+  const unsigned at = tree::child_index(in, item->key());
+  in->live -= in->child[at]->live;
+  PutResult below = put_in(in->child[at], item, old);
+  in->child[at] = below.node;
+  in->live += below.node->live;
+  if (below.right == nullptr) return {in, nullptr, nullptr};
+  in->live += below.right->live;
+  std::copy_backward(in->child + at + 1, in->child + in->n, in->child + in->n + 1);
+  std::copy_backward(in->sep + at + 1, in->sep + in->n, in->sep + in->n + 1);
+  in->child[at + 1] = below.right;
+  in->sep[at + 1] = below.sep;
+  ++in->n;
+  if (in->n <= tree::kFanout) return {in, nullptr, nullptr};
+  Inner* right = tree::new_inner(epoch_);
+  const unsigned keep = at + 2 == in->n ? in->n - 1U : in->n / 2U;
+  for (unsigned i = keep; i < in->n; ++i) {
+    right->child[right->n] = in->child[i];
+    right->sep[right->n++] = in->sep[i];
+    right->live += in->child[i]->live;
+  }
+  const Separator* up = right->sep[0];
+  right->sep[0] = nullptr;
+  in->n = static_cast<std::uint16_t>(keep);
+  in->live -= right->live;
+  return {in, right, up};
+}
+
+void Tree::erase(std::string_view key) {
+  erase_in(root_, key);
+  while (!root_->leaf && root_->n == 1) {
+    Node* only = tree::inner(root_)->child[0];
+    drop_node(root_);
+    root_ = only;
+  }
+  --keys_;
+}
+
+void Tree::erase_in(Node*& node, std::string_view key) {
+  if (node->leaf) {
+    Leaf* l = writable(tree::leaf(node));
+    node = l;
+    const unsigned at = tree::lower_bound(l, key);
+    CHECK(at < l->n && l->items[at]->key() == key);
+    const Item* item = l->items[at];
+    std::copy(l->items + at + 1, l->items + l->n, l->items + at);
+    --l->n;
+    l->live -= item->tombstone() ? 0 : 1;
+    for (VersionBlock* b = item->older(); b != nullptr; b = b->prev) garbage_.blocks.push_back(b);
+    garbage_.items.push_back(item);
+    return;
+  }
+  Inner* in = writable(tree::inner(node));
+  node = in;
+  const unsigned at = tree::child_index(in, key);
+  in->live -= in->child[at]->live;
+  erase_in(in->child[at], key);
+  in->live += in->child[at]->live;
+  if (in->child[at]->n < tree::kUnderflow) fix_child(in, at);
+}
+
+// Merges a child that has become small into a neighbour where both fit in one node.
+void Tree::fix_child(Node* parent, unsigned index) {
+  Inner* in = tree::inner(parent);
+  if (in->n < 2) return;
+  unsigned left = index + 1 < in->n ? index : index - 1;
+  if (in->child[left]->n + in->child[left + 1]->n > static_cast<int>(tree::kMergeMax)) {
+    if (index == 0 || left != index) return;
+    left = index - 1;
+    if (in->child[left]->n + in->child[left + 1]->n > static_cast<int>(tree::kMergeMax)) return;
+  }
+  Node* from = in->child[left + 1];
+  if (from->leaf) {
+    Leaf* to = writable(tree::leaf(in->child[left]));
+    std::copy(tree::leaf(from)->items, tree::leaf(from)->items + from->n, to->items + to->n);
+    in->child[left] = to;
+    garbage_.separators.push_back(in->sep[left + 1]);
+  } else {
+    Inner* to = writable(tree::inner(in->child[left]));
+    std::copy(tree::inner(from)->child, tree::inner(from)->child + from->n, to->child + to->n);
+    std::copy(tree::inner(from)->sep, tree::inner(from)->sep + from->n, to->sep + to->n);
+    to->sep[to->n] = in->sep[left + 1];
+    in->child[left] = to;
+  }
+  in->child[left]->n = static_cast<std::uint16_t>(in->child[left]->n + from->n);
+  in->child[left]->live += from->live;
+  drop_node(from);
+  std::copy(in->child + left + 2, in->child + in->n, in->child + left + 1);
+  std::copy(in->sep + left + 2, in->sep + in->n, in->sep + left + 1);
+  --in->n;
+}
+
+}  // namespace keelson::kvstore

@@ -1,0 +1,106 @@
+#include "kvstore/mvcc/watch_hub.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace keelson::kvstore {
+
+WatchHub::Id WatchHub::add(const WatchRequest& request, Revision from, Sink* sink) {
+  auto w = std::make_unique<Watcher>();
+  w->key = request.key;
+  w->end = request.end;
+  w->from = from;
+  w->prev_kv = request.prev_kv;
+  w->no_put = request.no_put;
+  w->no_delete = request.no_delete;
+  w->notify = request.progress_notify;
+  w->sink = sink;
+  std::lock_guard lock(mu_);
+  w->id = next_id_++;
+  const KeyRange range{w->key, w->end};
+  if (range.single()) {
+    exact_[w->key].push_back(w.get());
+  } else {
+    ranges_.add(w->id, w->key, range.unbounded() ? "" : w->end, w.get());
+  }
+  const Id id = w->id;
+  all_.emplace(id, std::move(w));
+  return id;
+}
+
+void WatchHub::remove(Id id) {
+  std::lock_guard lock(mu_);
+  auto it = all_.find(id);
+  CHECK(it != all_.end());
+  Watcher* w = it->second.get();
+  if (w->end.empty()) {
+    auto at = exact_.find(w->key);
+    std::erase(at->second, w);
+    if (at->second.empty()) exact_.erase(at);
+  } else {
+    ranges_.remove(id, w->key);
+  }
+  all_.erase(it);
+}
+
+void WatchHub::set_from(Id id, Revision from) {
+  std::lock_guard lock(mu_);
+  all_.at(id)->from = from;
+}
+
+void WatchHub::offer(Watcher* w, const Change& change) {
+  const Item& now = *change.now;
+  if (now.rev().main < w->from) return;
+  if (now.tombstone() ? w->no_delete : w->no_put) return;
+  if (w->pending.empty()) touched_.push_back(w);
+  Event e;
+  e.type = now.tombstone() ? Event::Type::kDelete : Event::Type::kPut;
+  e.kv = Item::to_key_value(change.now);
+  if (w->prev_kv && change.prev && !change.prev->tombstone()) e.prev_kv = Item::to_key_value(change.prev);
+  w->pending.push_back(std::move(e));
+}
+
+void WatchHub::dispatch(const std::vector<Change>& changes, Revision revision) {
+  std::lock_guard lock(mu_);
+  if (!all_.empty()) {
+    for (const auto& change : changes) {
+      const std::string_view key = change.now->key();
+      if (auto it = exact_.find(key); it != exact_.end()) {
+        for (Watcher* w : it->second) offer(w, change);
+      }
+      ranges_.stab(key, [&](void* w) { offer(static_cast<Watcher*>(w), change); });
+    }
+  }
+  dispatched_ = revision;
+  for (Watcher* w : touched_) w->sink->deliver({revision, std::exchange(w->pending, {})});
+  touched_.clear();
+}
+
+void WatchHub::notify(const Watcher& w) const {
+  w.sink->deliver({std::max(dispatched_, w.from - 1), {}});
+}
+
+void WatchHub::progress() {
+  std::lock_guard lock(mu_);
+  for (auto& [id, w] : all_) {
+    if (w->notify) notify(*w);
+  }
+}
+
+void WatchHub::progress(Id id) {
+  std::lock_guard lock(mu_);
+  notify(*all_.at(id));
+}
+
+void WatchHub::cancel_all(const Error& why) {
+  std::lock_guard lock(mu_);
+  for (auto& [id, w] : all_) w->sink->cancel(why);
+}
+
+std::size_t WatchHub::watchers() const {
+  std::lock_guard lock(mu_);
+  return all_.size();
+}
+
+}  // namespace keelson::kvstore

@@ -1,0 +1,45 @@
+#include "kvstore/server/metrics.h"
+
+namespace keelson::kvstore {
+namespace {
+
+prometheus::Histogram& histogram(prometheus::Registry& r, const char* name, const char* help) {
+  // etcd's buckets: 1 ms doubling to 8.192 s; ours begin lower, where modern disks are.
+  prometheus::Histogram::BucketBoundaries bounds{0.0001, 0.00025, 0.0005};
+  for (double b = 0.001; b < 9; b *= 2) bounds.push_back(b);
+  return prometheus::BuildHistogram().Name(name).Help(help).Register(r).Add({}, bounds);
+}
+prometheus::Gauge& gauge(prometheus::Registry& r, const char* name, const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(r).Add({});
+}
+prometheus::Counter& counter(prometheus::Registry& r, const char* name, const char* help) {
+  return prometheus::BuildCounter().Name(name).Help(help).Register(r).Add({});
+}
+
+}  // namespace
+
+StoreMetrics::StoreMetrics(prometheus::Registry* registry)
+    : StoreMetrics(registry != nullptr ? std::shared_ptr<prometheus::Registry>(registry, [](auto*) {})
+                                       : std::make_shared<prometheus::Registry>()) {}
+
+StoreMetrics::StoreMetrics(std::shared_ptr<prometheus::Registry> r)
+    : wal_fsync(histogram(*r, "etcd_disk_wal_fsync_duration_seconds",
+                          "Time of one write and fsync of the write-ahead log.")),
+      backend_commit(
+          histogram(*r, "etcd_disk_backend_commit_duration_seconds", "Time of one write to the backend.")),
+      committed(gauge(*r, "etcd_server_proposals_committed_total", "Index of the newest committed entry.")),
+      applied(gauge(*r, "etcd_server_proposals_applied_total", "Index of the newest applied entry.")),
+      pending(gauge(*r, "etcd_server_proposals_pending", "Commands that wait for the log.")),
+      failed(counter(*r, "etcd_server_proposals_failed_total", "Commands that failed.")),
+      keys(gauge(*r, "etcd_debugging_mvcc_keys_total", "Keys in the index, tombstones included.")),
+      watchers(gauge(*r, "etcd_debugging_mvcc_watcher_total", "Watches under way.")),
+      db_size(gauge(*r, "etcd_mvcc_db_total_size_in_bytes", "Bytes of the backend on disk, about.")),
+      db_in_use(gauge(*r, "etcd_mvcc_db_total_size_in_use_in_bytes", "Bytes of the backend in use, about.")),
+      revision(gauge(*r, "etcd_debugging_mvcc_current_revision", "Newest revision.")),
+      compact_revision(gauge(*r, "etcd_debugging_mvcc_compact_revision", "Newest compacted revision.")),
+      leases(gauge(*r, "keelson_store_leases", "Leases that are granted.")),
+      slow_watchers(counter(*r, "etcd_debugging_mvcc_slow_watcher_total",
+                            "Watches cancelled since their reader was too slow.")),
+      registry_(std::move(r)) {}
+
+}  // namespace keelson::kvstore

@@ -1,0 +1,39 @@
+// StoreMetrics: the store's metrics under etcd's names. References are looked up once; without a registry
+// every call is a no-op. Thread rule: any thread.
+#pragma once
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include <memory>
+
+namespace keelson::kvstore {
+
+class StoreMetrics {
+ public:
+  // `registry` may be null; else it outlives this.
+  explicit StoreMetrics(prometheus::Registry* registry);
+
+  prometheus::Histogram& wal_fsync;
+  prometheus::Histogram& backend_commit;
+  prometheus::Gauge& committed;
+  prometheus::Gauge& applied;
+  prometheus::Gauge& pending;
+  prometheus::Counter& failed;
+  prometheus::Gauge& keys;
+  prometheus::Gauge& watchers;
+  prometheus::Gauge& db_size;
+  prometheus::Gauge& db_in_use;
+  prometheus::Gauge& revision;
+  prometheus::Gauge& compact_revision;
+  prometheus::Gauge& leases;
+  prometheus::Counter& slow_watchers;
+
+ private:
+  explicit StoreMetrics(std::shared_ptr<prometheus::Registry> registry);
+  std::shared_ptr<prometheus::Registry> registry_;
+};
+
+}  // namespace keelson::kvstore

@@ -1,0 +1,182 @@
+#include "kvstore/server/watch_stream.h"
+
+#include <utility>
+
+#include "kvstore/mvcc/errors.h"
+
+namespace keelson::kvstore {
+namespace {
+constexpr std::size_t kHistoryBatchEvents = 1000;
+constexpr std::size_t kHistoryBatchBytes = 1 << 20;
+}  // namespace
+
+EmbeddedWatch::EmbeddedWatch(const State& state, WatchHub& hub, WatchRequest request, Options options)
+    : state_(state), hub_(hub), request_(std::move(request)), options_(std::move(options)) {
+  const Revision start = request_.start_revision;
+  catching_up_ = start > 0;
+  auto snapshot = state_.snapshot();
+  // Added with what is newer than this Snapshot; what is published meanwhile is either in it or will be
+  // dispatched.
+  id_ = hub_.add(request_, std::max(start, snapshot->revision() + 1), this);
+  if (start > 0 && start <= snapshot->revision()) {
+    snapshot_ = std::move(snapshot);
+    begin_history(start);
+  } else {
+    std::lock_guard lock(mu_);
+    catching_up_ = false;
+  }
+}
+
+EmbeddedWatch::~EmbeddedWatch() {
+  hub_.remove(id_);
+}
+
+// REQUIRES: snapshot_ is set.
+void EmbeddedWatch::begin_history(Revision from) {
+  history_from_ = from;
+  history_ = past_changes(snapshot_->view(), {request_.key, request_.end}, from);
+  history_at_ = 0;
+}
+
+// The next whole revisions of history; nullopt when there is no more.
+Result<std::optional<WatchBatch>> EmbeddedWatch::next_history() {
+  if (!snapshot_) return std::optional<WatchBatch>();
+  WatchBatch batch;
+  std::size_t bytes = 0;
+  Result<void> read;
+  while (history_at_ < history_.size()) {
+    const PastChange& change = history_[history_at_];
+    const bool full = batch.events.size() >= kHistoryBatchEvents || bytes >= kHistoryBatchBytes;
+    if (full && change.rev.main != batch.revision) break;
+    batch.revision = change.rev.main;
+    ++history_at_;
+    if (change.tombstone ? request_.no_delete : request_.no_put) continue;
+    auto event = past_event(snapshot_->view(), state_.read_context(), change, request_.prev_kv);
+    if (!event) {
+      read = std::unexpected(event.error());
+      break;
+    }
+    bytes += event->kv.key.size() + event->kv.value.size();
+    batch.events.push_back(std::move(*event));
+  }
+  // What is at or above the compacted revision is still whole (the tombstones at it too); below, versions may
+  // be missing.
+  const Revision compacted = state_.compacted().load(std::memory_order_seq_cst);
+  if (compacted > history_from_) {
+    compacted_ = compacted;
+    return fail(compacted_error());
+  }
+  TRY(std::move(read));
+  if (history_at_ < history_.size()) {
+    history_from_ = batch.revision + 1;
+    return batch;
+  }
+  const Revision end = snapshot_->revision();
+  history_from_ = end + 1;
+  history_.clear();
+  snapshot_.reset();
+  if (batch.events.empty()) return std::optional<WatchBatch>();
+  batch.revision = end;
+  return batch;
+}
+
+// After an overflow during catch-up: a newer Snapshot, and history from where the old one ended. Deliveries
+// are taken again before the Snapshot is, so none is missed; those that the Snapshot holds too are thrown
+// away.
+void EmbeddedWatch::catch_up_again() {
+  {
+    std::lock_guard lock(mu_);
+    overflowed_ = false;
+  }
+  snapshot_ = state_.snapshot();
+  const Revision upto = snapshot_->revision();
+  hub_.set_from(id_, upto + 1);
+  {
+    std::lock_guard lock(mu_);
+    queued_events_ = 0;
+    for (auto& batch : queue_) {
+      std::erase_if(batch.events, [&](const Event& e) { return e.kv.mod_revision <= upto; });
+      queued_events_ += batch.events.size();
+    }
+    std::erase_if(queue_, [](const WatchBatch& b) { return b.events.empty(); });
+  }
+  begin_history(history_from_);
+}
+
+Task<Result<WatchBatch>> EmbeddedWatch::next() {
+  for (;;) {
+    auto past = next_history();
+    if (!past) co_return std::unexpected(past.error());
+    if (*past) co_return std::move(**past);
+    bool again = false;
+    bool progress = false;
+    {
+      std::lock_guard lock(mu_);
+      if (cancelled_) co_return std::unexpected(*cancelled_);
+      again = overflowed_;
+      if (!again) {
+        catching_up_ = false;
+        if (!queue_.empty()) {
+          WatchBatch batch = std::move(queue_.front());
+          queue_.pop_front();
+          queued_events_ -= batch.events.size();
+          co_return batch;
+        }
+        progress = std::exchange(progress_wanted_, false);
+        ready_.reset();
+      }
+    }
+    if (again) {
+      catch_up_again();
+    } else if (progress) {
+      hub_.progress(id_);
+    } else {
+      co_await ready_.wait();
+    }
+  }
+}
+
+void EmbeddedWatch::request_progress() {
+  hub_.progress(id_);
+}
+
+void EmbeddedWatch::deliver(WatchBatch batch) {
+  bool slow = false;
+  {
+    std::lock_guard lock(mu_);
+    if (cancelled_) return;
+    if (batch.events.empty()) {
+      if (overflowed_) {
+        progress_wanted_ = true;
+      } else if (!queue_.empty() && queue_.back().events.empty()) {
+        queue_.back().revision = batch.revision;
+      } else {
+        queue_.push_back(std::move(batch));
+      }
+    } else if (overflowed_) {
+      return;
+    } else if (queued_events_ + batch.events.size() > options_.buffer_events && queued_events_ > 0) {
+      queue_.clear();
+      queued_events_ = 0;
+      if (catching_up_) {
+        overflowed_ = true;
+      } else {
+        slow = true;
+        cancelled_ = Error{Code::kResourceExhausted, "etcdserver: watcher is too slow: its buffer is full"};
+      }
+    } else {
+      queued_events_ += batch.events.size();
+      queue_.push_back(std::move(batch));
+    }
+    ready_.set();
+  }
+  if (slow && options_.on_slow) options_.on_slow();
+}
+
+void EmbeddedWatch::cancel(const Error& why) {
+  std::lock_guard lock(mu_);
+  if (!cancelled_) cancelled_ = why;
+  ready_.set();
+}
+
+}  // namespace keelson::kvstore

@@ -1,0 +1,68 @@
+// EmbeddedWatch: one watch on the embedded store. History comes from a Snapshot, fetched on the reader's own
+// thread as it asks; what is newer waits in a bounded queue that the hub fills.
+//
+//   [start … B] from the Snapshot of revision B, B pinned when the watch is added        then (B … ] from the
+//   queue
+//
+// A watch still busy with history whose queue overflows takes a newer Snapshot and goes on from there; a
+// watch that is up to date and overflows is too slow: cancelled with kResourceExhausted.
+//
+// Thread rule: next() one caller at a time; the rest any thread.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+
+#include "base/async.h"
+#include "kvstore/mvcc/watch_hub.h"
+#include "kvstore/store.h"
+
+namespace keelson::kvstore {
+
+class EmbeddedWatch final : public WatchStream, private WatchHub::Sink {
+ public:
+  struct Options {
+    std::size_t buffer_events = 65536;
+    std::function<void()> on_slow;  // hears of a cancellation for slowness
+  };
+  // `state` and `hub` outlive the watch.
+  EmbeddedWatch(const State& state, WatchHub& hub, WatchRequest request, Options options);
+  ~EmbeddedWatch() override;
+
+  Task<Result<WatchBatch>> next() override;
+  void request_progress() override;
+  Revision compacted() const override { return compacted_; }
+
+ private:
+  void deliver(WatchBatch batch) override;
+  void cancel(const Error& why) override;
+  void begin_history(Revision from);
+  void catch_up_again();
+  Result<std::optional<WatchBatch>> next_history();
+
+  const State& state_;
+  WatchHub& hub_;
+  const WatchRequest request_;
+  const Options options_;
+  WatchHub::Id id_ = 0;
+
+  // The reader's.
+  SnapshotPtr snapshot_;
+  std::vector<PastChange> history_;
+  std::size_t history_at_ = 0;
+  Revision history_from_ = 0;  // the first revision not yet handed out, while there is history
+  Revision compacted_ = 0;
+
+  std::mutex mu_;
+  std::deque<WatchBatch> queue_;
+  std::size_t queued_events_ = 0;
+  bool catching_up_ = false;
+  bool overflowed_ = false;
+  bool progress_wanted_ = false;
+  std::optional<Error> cancelled_;
+  AsyncEvent ready_;
+};
+
+}  // namespace keelson::kvstore

@@ -1,0 +1,192 @@
+#include "kvstore/server/embedded_store.h"
+
+#include <gtest/gtest.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include "tests/kvstore/store_fixture.h"
+
+namespace keelson::kvstore {
+namespace {
+
+using namespace std::chrono_literals;
+
+class EmbeddedStoreTest : public StoreTest {};
+
+TEST_F(EmbeddedStoreTest, PutsReadsHistoryAndRestart) {
+  open();
+  EXPECT_EQ(store_->current_revision(), 1);
+  EXPECT_EQ(put("a", "1")->revision, 2);
+  EXPECT_EQ(put("a", "2")->revision, 3);
+  EXPECT_EQ(put("b", "x")->revision, 4);
+  EXPECT_EQ(del("b")->responses[0].deleted, 1);
+  EXPECT_EQ(del("b")->revision, 5);  // nothing there: no new revision
+  auto check = [&] {
+    EXPECT_EQ(store_->current_revision(), 5);
+    EXPECT_EQ(value("a"), "2");
+    EXPECT_EQ(value("a", 2), "1");
+    EXPECT_EQ(value("b"), "none");
+    EXPECT_EQ(value("b", 4), "x");
+    EXPECT_EQ(get("a", "", 6).error().code, Code::kOutOfRange);
+    auto kv = get("a")->kvs.at(0);
+    EXPECT_EQ(kv.create_revision, 2);
+    EXPECT_EQ(kv.mod_revision, 3);
+    EXPECT_EQ(kv.version, 2);
+  };
+  check();
+  const auto hash = store_->state_hash();
+  close();
+  open();
+  check();
+  EXPECT_EQ(store_->state_hash(), hash);
+  EXPECT_EQ(put("c", "3")->revision, 6);
+}
+
+TEST_F(EmbeddedStoreTest, SecondProcessIsRefused) {
+  open();
+  EmbeddedStoreOptions other = options_;
+  auto r = EmbeddedStore::open(other);
+  ASSERT_FALSE(r);
+  EXPECT_EQ(r.error().code, Code::kFailedPrecondition);
+  EXPECT_NE(r.error().message.find("LOCK"), std::string::npos);
+}
+
+TEST_F(EmbeddedStoreTest, WatchHistoryThenLiveAcrossRestart) {
+  open();
+  for (int i = 0; i < 10; ++i) put("k/" + std::to_string(i % 3), std::to_string(i));
+  del("k/1");
+  close();
+  open();
+  WatchRequest w;
+  w.key = "k/";
+  w.end = "k0";
+  w.start_revision = 2;
+  w.prev_kv = true;
+  auto stream = *run(store_->watch(w));
+  put("k/9", "live");
+  std::vector<Event> events;
+  while (events.size() < 12) {
+    auto batch = run(stream->next());
+    ASSERT_TRUE(batch) << batch.error().message;
+    events.insert(events.end(), batch->events.begin(), batch->events.end());
+  }
+  for (std::size_t i = 0; i < 10; ++i) {
+    EXPECT_EQ(events[i].kv.mod_revision, static_cast<Revision>(i + 2));
+    EXPECT_EQ(events[i].kv.value.view(), std::to_string(i));
+    ASSERT_EQ(events[i].prev_kv.has_value(), i >= 3);
+    if (i >= 3) EXPECT_EQ(events[i].prev_kv->value.view(), std::to_string(i - 3));
+  }
+  EXPECT_EQ(events[10].type, Event::Type::kDelete);
+  EXPECT_EQ(events[10].prev_kv->value.view(), "7");
+  EXPECT_EQ(events[11].kv.value.view(), "live");
+  stream->request_progress();
+  auto progress = run(stream->next());
+  EXPECT_TRUE(progress->events.empty());
+  EXPECT_EQ(progress->revision, 13);
+  stream.reset();
+}
+
+TEST_F(EmbeddedStoreTest, CompactionForgetsAndSurvivesRestart) {
+  open();
+  for (int i = 0; i < 20; ++i) put("k", std::to_string(i));
+  del("k");
+  put("other", "x");
+  ASSERT_TRUE(run(store_->compact(15)));
+  auto check = [&] {
+    EXPECT_EQ(get("k", "", 14).error().message, "etcdserver: mvcc: required revision has been compacted");
+    EXPECT_EQ(value("k", 15), "13");
+    EXPECT_EQ(value("k", 21), "19");
+    WatchRequest w;
+    w.key = "k";
+    w.start_revision = 14;
+    auto stream = *run(store_->watch(w));
+    auto r = run(stream->next());
+    ASSERT_FALSE(r);
+    EXPECT_EQ(r.error().code, Code::kOutOfRange);
+    EXPECT_EQ(stream->compacted(), 15);
+  };
+  check();
+  EXPECT_EQ(run(store_->compact(15)).error().code, Code::kOutOfRange);
+  EXPECT_EQ(run(store_->compact(1000)).error().code, Code::kOutOfRange);
+  close();
+  open();
+  check();
+}
+
+TEST_F(EmbeddedStoreTest, LeasesExpireAndTakeTheirKeys) {
+  open();
+  auto lease = run(store_->lease_grant(0, 1));
+  ASSERT_TRUE(lease);
+  EXPECT_EQ(lease->granted_ttl_s, 2);
+  auto kept = *run(store_->lease_grant(77, 600));
+  ASSERT_TRUE(put("a", "1", lease->id));
+  ASSERT_TRUE(put("b", "1", kept.id));
+  EXPECT_EQ(put("c", "1", 12345).error().message, "etcdserver: requested lease not found");
+  EXPECT_EQ(run(store_->lease_time_to_live(lease->id, true))->keys, std::vector<std::string>{"a"});
+  WatchRequest w;
+  w.key = "a";
+  auto stream = *run(store_->watch(w));
+  auto gone = run(stream->next());
+  ASSERT_TRUE(gone);
+  EXPECT_EQ(gone->events.at(0).type, Event::Type::kDelete);
+  EXPECT_EQ(run(store_->lease_time_to_live(lease->id, false))->remaining_ttl_s, -1);
+  stream.reset();
+  close();
+  open();
+  EXPECT_EQ(*run(store_->leases()), std::vector<LeaseId>{77});
+  EXPECT_EQ(run(store_->lease_time_to_live(77, true))->keys, std::vector<std::string>{"b"});
+  ASSERT_TRUE(run(store_->lease_revoke(77)));
+  EXPECT_EQ(value("b"), "none");
+}
+
+Task<> write_many(Store* store, int writer, int n) {
+  for (int i = 0; i < n; ++i) {
+    TxnRequest t;
+    TxnOp op;
+    op.kind = TxnOp::Kind::kPut;
+    op.put.key = "w/" + std::to_string(writer) + "/" + std::to_string(i % 7);
+    op.put.value = Bytes(std::to_string(i));
+    t.success.push_back(op);
+    auto r = co_await store->txn(t);
+    EXPECT_TRUE(r);
+    RangeRequest get;
+    get.key = op.put.key;
+    auto mine = co_await store->range(get);
+    EXPECT_EQ(mine->kvs.at(0).value.view(), std::to_string(i));  // read your writes
+    get.revision = r->revision - 5;
+    if (get.revision > 0) EXPECT_TRUE((co_await store->range(get)).has_value());
+  }
+}
+
+TEST_F(EmbeddedStoreTest, ConcurrentWritersAndReaders) {
+  prometheus::Registry registry;
+  options_.metrics = &registry;
+  options_.wal_segment_bytes = 64 << 10;
+  open();
+  TaskGroup group;
+  for (int w = 0; w < 50; ++w) group.spawn(executor(), write_many(store_.get(), w, 40));
+  block_on(executor(), group.join());
+  EXPECT_EQ(store_->current_revision(), 1 + 50 * 40);
+  EXPECT_EQ(get("w/", "w0")->count, 50 * 7);
+  close();
+  const auto text = prometheus::TextSerializer().Serialize(registry.Collect());
+  EXPECT_NE(text.find("etcd_disk_wal_fsync_duration_seconds_count"), std::string::npos);
+  options_.metrics = nullptr;
+  open();
+  EXPECT_EQ(get("w/", "w0")->count, 50 * 7);
+}
+
+TEST_F(EmbeddedStoreTest, StopEndsWatchesAndRefusesWork) {
+  open();
+  WatchRequest w;
+  w.key = "a";
+  auto stream = *run(store_->watch(w));
+  store_->stop();
+  EXPECT_EQ(run(stream->next()).error().code, Code::kUnavailable);
+  EXPECT_EQ(put("a", "1").error().code, Code::kUnavailable);
+  EXPECT_EQ(get("a").error().code, Code::kUnavailable);
+  stream.reset();
+}
+
+}  // namespace
+}  // namespace keelson::kvstore
