@@ -64,6 +64,8 @@ void encode_json(std::string& out, const Field& field, const Value& value);
 std::string json_type_meta(const KindInfo& kind);
 // A Go JSON string with quotes; < > & U+2028 U+2029 escaped, invalid UTF-8 replaced, as encoding/json writes.
 void append_json_string(std::string& out, std::string_view text);
+// A float64 as encoding/json writes it.
+void append_json_double(std::string& out, double d);
 // Appends JSON text without insignificant white space, HTML characters escaped as Go's compact does. REQUIRES: valid JSON.
 void append_compact_json(std::string& out, std::string_view json);
 

@@ -16,4 +16,7 @@ Result<Decoded> from_json_value(const boost::json::value& value, const Type& typ
 // Parses as Go's json.Unmarshal into interface{}: the last of duplicate members wins; Go's syntax error texts.
 Result<boost::json::value> parse_json_value(std::string_view text);
 
+// Appends compact JSON as Go would write it; members in the value's own order.
+void append_json(std::string& out, const boost::json::value& value);
+
 }  // namespace keelson::api

@@ -56,22 +56,6 @@ void append_int(std::string& out, std::int64_t n) {
   out.append(buffer, end);
 }
 
-// As encoding/json: shortest digits; exponent form below 1e-6 and from 1e21 on, "1e-9" rather than "1e-09".
-void append_double(std::string& out, double d) {
-  const double magnitude = std::fabs(d);
-  const bool exponent = magnitude != 0 && (magnitude < 1e-6 || magnitude >= 1e21);
-  char buffer[400];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, d,
-                                 exponent ? std::chars_format::scientific : std::chars_format::fixed).ptr;
-  std::string_view text(buffer, static_cast<std::size_t>(end - buffer));
-  if (const std::size_t n = text.size(); exponent && n >= 4 && text[n - 4] == 'e' && text[n - 3] == '-' && text[n - 2] == '0') {
-    out.append(text.substr(0, n - 2));
-    out += text[n - 1];
-    return;
-  }
-  out.append(text);
-}
-
 class Encoder {
  public:
   explicit Encoder(std::string& out) : out_(out) {}
@@ -172,7 +156,7 @@ class Encoder {
         append_int(out_, v.as_int());
         return;
       case Tag::kDouble:
-        append_double(out_, v.as_double());
+        append_json_double(out_, v.as_double());
         return;
       case Tag::kBytes:
         out_ += '"';
@@ -239,6 +223,22 @@ class Encoder {
 };
 
 }  // namespace
+
+// Shortest digits; exponent form below 1e-6 and from 1e21 on, "1e-9" rather than "1e-09".
+void append_json_double(std::string& out, double d) {
+  const double magnitude = std::fabs(d);
+  const bool exponent = magnitude != 0 && (magnitude < 1e-6 || magnitude >= 1e21);
+  char buffer[400];
+  const auto end = std::to_chars(buffer, buffer + sizeof buffer, d,
+                                 exponent ? std::chars_format::scientific : std::chars_format::fixed).ptr;
+  std::string_view text(buffer, static_cast<std::size_t>(end - buffer));
+  if (const std::size_t n = text.size(); exponent && n >= 4 && text[n - 4] == 'e' && text[n - 3] == '-' && text[n - 2] == '0') {
+    out.append(text.substr(0, n - 2));
+    out += text[n - 1];
+    return;
+  }
+  out.append(text);
+}
 
 void append_json_string(std::string& out, std::string_view text) {
   out += '"';

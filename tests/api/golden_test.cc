@@ -1,7 +1,7 @@
 // The published golden objects and the recorded stored bytes: JSON and protobuf of the same object, both ways.
 #include <gtest/gtest.h>
 
-#include <boost/json/src.hpp>
+#include <boost/json.hpp>
 
 #include "api/json.h"
 #include "api/protobuf.h"
