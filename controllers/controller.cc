@@ -9,14 +9,14 @@
 
 namespace keelson::controllers {
 
-Controller::Controller(const Context& context, std::string name, int workers)
+Controller::Controller(const Context& context, std::string name, int workers, Duration max_backoff)
     : transport_(context.transport),
       clock_(context.clock),
       rng_(context.rng),
       logger_(context.logger.named(name)),
       informers_(context.informers),
       strand_(boost::asio::make_strand(context.executor)),
-      queue_(context.clock, {.name = name}),
+      queue_(context.clock, {.name = name, .max_delay = max_backoff}),
       name_(std::move(name)),
       workers_(workers) {
   CHECK(workers > 0);
@@ -59,9 +59,10 @@ Task<> Controller::run_worker() {
     if (result) {
       queue_.forget(*key);
     } else {
-      const bool conflict = api::is_conflict(result.error());
-      if (conflict) {
-        logger_.debug("sync conflicts, again", {{"key", *key}, {"error", result.error()}});
+      // A lost race, or something that only takes its time.
+      const bool expected = api::is_conflict(result.error()) || result.error().code == Code::kFailedPrecondition;
+      if (expected) {
+        logger_.debug("sync not done, again", {{"key", *key}, {"error", result.error()}});
       } else {
         logger_.warn("sync failed, again", {{"key", *key}, {"error", result.error()}});
       }

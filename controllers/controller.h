@@ -31,8 +31,10 @@ struct Context {
 
 class Controller {
  public:
-  // `name` names queue and logger ("deployment"); `workers` keys are worked on at once.
-  Controller(const Context& context, std::string name, int workers);
+  // `name` names queue and logger ("deployment"); `workers` keys are worked on at once; a failing key is tried again
+  // after at most `max_backoff`.
+  Controller(const Context& context, std::string name, int workers,
+             Duration max_backoff = std::chrono::seconds(1000));
   virtual ~Controller();  // REQUIRES: stop() has returned, or start() was never called.
   Controller(const Controller&) = delete;
   Controller& operator=(const Controller&) = delete;
