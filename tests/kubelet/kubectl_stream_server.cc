@@ -1,18 +1,26 @@
-// A make-believe API server that unmodified kubectls stream against: `kubectl exec|attach|port-forward|logs`
-// on the pod "p". Prints its port and serves until stdin ends. Driven by kubectl_stream_test.py.
+// What unmodified kubectls stream against: `kubectl exec|attach|port-forward|logs` on the pod "p", by the
+// real path.
 //
-// exec runs one of: `cat`; `exit N` (says "bye" on stderr); `flood N` (N MiB of output); `size` (prints the
-// first terminal size). attach is `cat`. Any port echoes what it is sent; port 81 refuses.
+//   kubectl ─► make-believe API server: proxy_upgrade, proxy_stream ─► KubeletApi ─► make-believe containerd
+//
+// Usage: kubectl_stream_server LOG-FILE [RUNTIME-URL]. Prints its port and serves until stdin ends. With
+// RUNTIME-URL another streaming server takes containerd's place (tests/interop/cri_stream). Driven by
+// kubectl_stream_test.py.
+//
+// The make-believe containerd runs `cat`; `exit N` (says "bye" on stderr); `flood N` (N MiB of output);
+// `size` (prints the first terminal size). attach is `cat`. Any port echoes what it is sent; port 81 refuses.
 #include <cstdio>
 #include <iostream>
 #include <map>
 
 #include "base/async.h"
-#include "kubelet/server/log_reader.h"
+#include "base/check.h"
+#include "kubelet/server/kubelet_api.h"
 #include "kubelet/streaming/port_forward.h"
 #include "kubelet/streaming/runtime_command.h"
 #include "net/asio_clock.h"
 #include "net/catch_cancel.h"
+#include "net/client.h"
 #include "net/io_pool.h"
 #include "net/pipe.h"
 #include "net/server.h"
@@ -74,46 +82,32 @@ Task<> echo(std::unique_ptr<net::ByteStream> s) {
   (void)co_await s->shutdown_write();
 }
 
-class FakeApi final : public net::Handler {
- public:
-  explicit FakeApi(std::string log_path) : log_path_(std::move(log_path)) {}
+std::vector<std::string> all_values(std::string_view query, std::string_view name) {
+  std::vector<std::string> values;
+  for (auto& [n, value] : net::parse_query(query)) {
+    if (n == name) values.push_back(std::move(value));
+  }
+  return values;
+}
 
+class FakeContainerd final : public net::Handler {
+ public:
   Task<> handle(net::Exchange& exchange) override {
-    const std::string path(exchange.request().path());
-    std::fprintf(stderr, "%s %s\n", exchange.request().method.c_str(), exchange.request().target.c_str());
-    const std::string pod = "/api/v1/namespaces/default/pods/p";
-    if (path == pod + "/exec" || path == pod + "/attach") {
-      co_await remote_command(exchange);
-    } else if (path == pod + "/portforward") {
+    const auto query = exchange.request().query();
+    if (exchange.request().path() == "/portforward") {
       TaskGroup echoes;
       const PortDialer dialer = [&](std::uint16_t port) { return dial(&echoes, exchange.executor(), port); };
-      (void)co_await serve_port_forward(exchange, "default/p", dialer, clock_, Logger::to_stderr());
+      (void)co_await serve_port_forward(exchange, "sandbox", dialer, clock_, Logger());
       co_await echoes.stop();
-    } else if (path == pod + "/log") {
-      co_await logs(exchange);
-    } else if (path == pod) {
-      (void)co_await exchange.respond(
-          200, {{"content-type", "application/json"}},
-          Bytes::literal(
-              R"({"kind":"Pod","apiVersion":"v1","metadata":{"name":"p","namespace":"default","uid":"u"},)"
-              R"("spec":{"containers":[{"name":"c","stdin":true,"image":"i"}]},)"
-              R"("status":{"phase":"Running","containerStatuses":[{"name":"c","ready":true}]}})"));
-    } else if (path == "/api") {
-      (void)co_await exchange.respond(200, {{"content-type", "application/json"}},
-                                      Bytes::literal(R"({"kind":"APIVersions","versions":["v1"]})"));
-    } else if (path == "/apis") {
-      (void)co_await exchange.respond(
-          200, {{"content-type", "application/json"}},
-          Bytes::literal(R"({"kind":"APIGroupList","apiVersion":"v1","groups":[]})"));
-    } else if (path == "/api/v1") {
-      (void)co_await exchange.respond(
-          200, {{"content-type", "application/json"}},
-          Bytes::literal(
-              R"({"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"pods",)"
-              R"("singularName":"pod","namespaced":true,"kind":"Pod","verbs":["get","list","create"]}]})"));
-    } else {
-      (void)co_await exchange.respond(404, {}, Bytes::literal("not here"));
+      co_return;
     }
+    auto command = all_values(query, "command");
+    if (command.empty()) command = {"cat"};
+    auto stream = co_await exchange.upgrade({{"connection", "Upgrade"},
+                                             {"upgrade", "SPDY/3.1"},
+                                             {"x-stream-protocol-version", "v4.channel.k8s.io"}});
+    if (stream)
+      co_await runtime(std::move(*stream), std::move(command), stream_choice(query).value_or(StreamChoice{}));
   }
 
  private:
@@ -124,60 +118,142 @@ class FakeApi final : public net::Handler {
     echoes->spawn(ex, echo(std::move(b)));
     co_return std::move(a);
   }
-
-  Task<> remote_command(net::Exchange& exchange) {
-    std::vector<std::string> command;
-    for (auto& [name, value] : net::parse_query(exchange.request().query())) {
-      if (name == "command") command.push_back(value);
-    }
-    if (command.empty()) command = {"cat"};
-    const auto choice = stream_choice(exchange.request().query());
-    auto client = co_await RemoteCommandSession::accept(exchange, choice.value_or(StreamChoice{}), clock_);
-    if (!client) co_return;
-    auto [a, b] = net::make_pipe(exchange.executor());
-    TaskGroup fake;
-    fake.spawn(exchange.executor(), runtime(std::move(b), std::move(command), *choice));
-    RuntimeCommand to_runtime(std::move(a));
-    if (co_await to_runtime.open(*choice)) co_await join_remote_command(**client, to_runtime);
-    co_await to_runtime.stop();
-    co_await (*client)->stop();
-    co_await fake.join();
-  }
-
-  static Task<Result<bool>> log_goes_on(net::Exchange* e) { co_return !e->is_closed(); }
-  static Task<Result<void>> write_log(net::Exchange* e, std::string text) {
-    return e->write(Bytes(std::move(text)));
-  }
-
-  Task<> logs(net::Exchange& exchange) {
-    const auto options = LogOptions::from_query(exchange.request().query(), clock_.wall());
-    (void)co_await exchange.start(200, {{"content-type", "text/plain"}});
-    auto* const e = &exchange;
-    (void)co_await read_log(
-        log_path_, options.value_or(LogOptions{}), [e] { return log_goes_on(e); },
-        [e](std::string text) { return write_log(e, std::move(text)); }, clock_);
-    (void)co_await exchange.finish();
-  }
-
-  const std::string log_path_;
   net::AsioClock clock_;
 };
+
+// One pod that runs behind `runtime_url`.
+class OnePod final : public RuntimeAccess {
+ public:
+  OnePod(std::string runtime_url, std::string log_path)
+      : runtime_url_(std::move(runtime_url)), log_path_(std::move(log_path)) {}
+
+  Task<Result<std::string>> pods_json() override {
+    co_return R"({"kind":"PodList","apiVersion":"v1","items":[]})";
+  }
+  Task<Result<ContainerView>> find_container(ContainerRef ref, bool) override {
+    if (ref.container != "c") {
+      co_return keelson::fail(Code::kNotFound, "container \"" + ref.container + "\" not found in pod \"p\"");
+    }
+    co_return ContainerView{.id = "id", .name = "c", .log_path = log_path_, .running = true};
+  }
+  Task<Result<bool>> is_running(std::string) override { co_return true; }
+  Task<Result<PodView>> find_pod(std::string, std::string, std::string) override {
+    co_return PodView{"sandbox", ""};
+  }
+  Task<Result<std::string>> exec_url(std::string, std::vector<std::string> command, StreamChoice c) override {
+    std::string url = streams_url("/exec", c);
+    for (const auto& word : command) url += "&command=" + net::percent_encode(word);
+    co_return url;
+  }
+  Task<Result<std::string>> attach_url(std::string, StreamChoice c) override {
+    co_return streams_url("/attach", c);
+  }
+  Task<Result<std::string>> port_forward_url(std::string, std::vector<std::int32_t>) override {
+    co_return runtime_url_ + "/portforward";
+  }
+
+ private:
+  std::string streams_url(const char* path, StreamChoice c) const {
+    return runtime_url_ + path + "?tty=" + (c.tty ? "1" : "0") + "&input=" + (c.in ? "1" : "0") +
+           "&output=" + (c.out ? "1" : "0") + "&error=" + (c.err ? "1" : "0");
+  }
+  const std::string runtime_url_, log_path_;
+};
+
+class FakeApi final : public net::Handler {
+ public:
+  FakeApi(std::string kubelet, Executor ex) : client_(connect(std::move(kubelet), std::move(ex), clock_)) {}
+
+  Task<> handle(net::Exchange& exchange) override {
+    const auto& request = exchange.request();
+    const std::string path(request.path()), pod = "/api/v1/namespaces/default/pods/p";
+    std::fprintf(stderr, "%s %s\n", request.method.c_str(), request.target.c_str());
+    if (path == pod + "/exec" || path == pod + "/attach") {
+      const auto container = all_values(request.query(), "container");
+      co_await proxy(exchange, path.substr(pod.size()) + "/default/p/" + container.at(0));
+    } else if (path == pod + "/portforward") {
+      co_await proxy(exchange, "/portForward/default/p");
+    } else if (path == pod + "/log") {
+      net::ClientRequest to{"GET", "/containerLogs/default/p/c?" + std::string(request.query()), {}, {}};
+      (void)co_await net::proxy_stream(exchange, *client_, std::move(to));
+    } else {
+      co_await answer(exchange, path);
+    }
+  }
+
+ private:
+  static std::shared_ptr<net::HttpClient> connect(std::string origin, Executor ex, Clock& clock) {
+    net::ClientOptions options;
+    options.origin = std::move(origin);
+    return net::HttpClient::create(std::move(options), std::move(ex), clock, Logger());
+  }
+
+  Task<> proxy(net::Exchange& exchange, std::string path) {
+    const auto& request = exchange.request();
+    net::ClientRequest to{request.method, path + "?" + std::string(request.query()), {}, {}};
+    const auto done = co_await net::proxy_upgrade(exchange, *client_, std::move(to));
+    if (!done) (void)co_await exchange.respond(500, {}, Bytes(done.error().message));
+  }
+
+  static Task<> answer(net::Exchange& exchange, std::string path) {
+    const std::map<std::string, std::string_view> known = {
+        {"/api/v1/namespaces/default/pods/p",
+         R"({"kind":"Pod","apiVersion":"v1","metadata":{"name":"p","namespace":"default","uid":"u"},)"
+         R"("spec":{"containers":[{"name":"c","stdin":true,"image":"i"}]},)"
+         R"("status":{"phase":"Running","containerStatuses":[{"name":"c","ready":true}]}})"},
+        {"/api", R"({"kind":"APIVersions","versions":["v1"]})"},
+        {"/apis", R"({"kind":"APIGroupList","apiVersion":"v1","groups":[]})"},
+        {"/api/v1",
+         R"({"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"pods","singularName":"pod",)"
+         R"("namespaced":true,"kind":"Pod","verbs":["get","list","create"]}]})"}};
+    const auto it = known.find(path);
+    const auto body = it == known.end() ? Bytes::literal("{}") : Bytes::literal(it->second);
+    (void)co_await exchange.respond(it == known.end() ? 404 : 200, {{"content-type", "application/json"}},
+                                    body);
+  }
+
+  net::AsioClock clock_;
+  const std::shared_ptr<net::HttpClient> client_;
+};
+
+Task<Result<void>> anyone(const net::Request&, KubeletAction) {
+  co_return Result<void>{};
+}
+
+std::unique_ptr<net::Server> serve(net::Handler& handler, net::IoPool& pool, Clock& clock) {
+  auto server = net::Server::listen({}, pool.executors(), handler, clock, Logger::to_stderr());
+  CHECK(server.has_value());
+  return std::move(*server);
+}
+
+std::string url_of(const net::Server& server) {
+  return "http://127.0.0.1:" + std::to_string(server.port());
+}
 
 }  // namespace
 }  // namespace keelson::kubelet
 
 int main(int argc, char** argv) {
   using namespace keelson;
+  using namespace keelson::kubelet;
   net::AsioClock clock;
   net::IoPool pool(2, 1);
   pool.start();
-  kubelet::FakeApi api(argc > 1 ? argv[1] : "");
-  auto server = net::Server::listen({}, pool.executors(), api, clock, Logger::to_stderr());
-  if (!server) return 1;
-  std::cout << (*server)->port() << std::endl;
-  for (std::string line; std::getline(std::cin, line);) {
+  FakeContainerd containerd;
+  const auto runtime = serve(containerd, pool, clock);
+  OnePod pod(argc > 2 ? argv[2] : url_of(*runtime), argc > 1 ? argv[1] : "");
+  KubeletApi kubelet(pod, anyone, clock, Logger::to_stderr());
+  const auto kubelet_server = serve(kubelet, pool, clock);
+  {
+    FakeApi api(url_of(*kubelet_server), pool.next());
+    const auto server = serve(api, pool, clock);
+    std::cout << server->port() << std::endl;
+    for (std::string line; std::getline(std::cin, line);) {
+    }
+    for (auto* s : {server.get(), kubelet_server.get(), runtime.get()}) {
+      block_on(pool.next(), s->stop(std::chrono::seconds(1)));
+    }
   }
-  block_on(pool.next(), (*server)->stop(std::chrono::seconds(1)));
   pool.stop();
   return 0;
 }

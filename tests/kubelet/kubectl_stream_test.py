@@ -1,10 +1,31 @@
 #!/usr/bin/env python3
-"""Unmodified kubectls against kubectl_stream_server: exec (stdin to its end, exit codes, output of many MiB), attach, port-forward, logs.
+"""Unmodified kubectls against kubectl_stream_server: exec (stdin to its end, exit codes, output of many MiB), attach,
+port-forward, logs. Where there is Go >= 1.26, once more with Kubernetes' own streaming server (tests/interop/cri_stream) as
+the runtime.
 
 usage: kubectl_stream_test.py SERVER. Says SKIPPED where there is no kubectl (and fails where CI is set)."""
 import os, pathlib, shutil, socket, subprocess, sys, tempfile, time
 
 VERSIONS = ["1.28", "1.29", "1.30", "1.31", "1.32", "1.33"]
+
+
+# What the make-believe runtime calls these commands, and what a real one does.
+COMMANDS = {
+    "fake": {"flood": ["flood", "20"], "exit": ["exit", "7"], "ok": ["exit", "0"]},
+    "go": {"flood": ["sh", "-c", "head -c 20971520 /dev/zero | tr '\\0' f"], "exit": ["sh", "-c", "echo bye >&2; exit 7"],
+           "ok": ["true"]},
+}
+
+
+def go_runtime(folder):
+    """Kubernetes' own streaming server, or None where it cannot be built."""
+    source = pathlib.Path(__file__).resolve().parents[1] / "interop/cri_stream"
+    binary = os.path.join(folder, "cri_stream")
+    built = shutil.which("go") and subprocess.run(["go", "build", "-o", binary, "."], cwd=source, capture_output=True)
+    if not built or built.returncode != 0:
+        print("SKIPPED: Kubernetes' own streaming server cannot be built here")
+        return None
+    return subprocess.Popen([binary], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def kubectls():
@@ -17,7 +38,8 @@ def kubectls():
 
 
 class Bench:
-    def __init__(self, kubectl, port, home):
+    def __init__(self, kubectl, port, home, commands):
+        self.commands = commands
         self.argv = [kubectl, "--server", f"http://127.0.0.1:{port}"]
         self.env = {"HOME": home, "PATH": os.environ["PATH"], "KUBECONFIG": "/dev/null"}
 
@@ -32,11 +54,11 @@ class Bench:
         big = os.urandom(8 << 20)
         out, _ = self.run("exec", "-i", "p", "--", "cat", stdin=big)
         assert out == big, f"{len(out)} bytes of {len(big)} came back"
-        out, _ = self.run("exec", "p", "--", "flood", "20")
+        out, _ = self.run("exec", "p", "--", *self.commands["flood"])
         assert out == b"f" * (20 << 20), len(out)
-        out, err = self.run("exec", "p", "--", "exit", "7", rc=7)
+        out, err = self.run("exec", "p", "--", *self.commands["exit"], rc=7)
         assert b"bye\n" in err and b"command terminated with exit code 7" in err, err
-        self.run("exec", "p", "--", "exit", "0")
+        self.run("exec", "p", "--", *self.commands["ok"])
         out, _ = self.run("attach", "-i", "p", stdin=b"attached\n")
         assert b"attached\n" in out, out
 
@@ -95,26 +117,39 @@ class Bench:
             p.wait(20)
 
 
+def run_all(binary, found, home, commands, runtime_url=None):
+    log = os.path.join(home, "0.log")
+    argv = [binary, log] + ([runtime_url] if runtime_url else [])
+    server = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                              stderr=open(os.environ.get("SERVER_LOG", os.devnull), "a"))
+    try:
+        port = int(server.stdout.readline())
+        for kubectl in found:
+            bench, start = Bench(kubectl, port, home, COMMANDS[commands]), time.time()
+            for part in (bench.exec, bench.terminal, bench.forward, lambda: bench.logs(log)):
+                part()
+            print(f"{os.path.basename(kubectl)} ({commands} runtime): exec, attach, tty, port-forward, logs ok in "
+                  f"{time.time() - start:.1f} s", flush=True)
+    finally:
+        server.stdin.close()
+        rc = server.wait(20)
+    assert rc == 0, f"the server ended with {rc}"
+
+
 def main():
     found = kubectls()
     if not found:
         print("SKIPPED: no kubectl on the PATH")
         return 1 if os.environ.get("CI") else 0
     with tempfile.TemporaryDirectory() as home:
-        log = os.path.join(home, "0.log")
-        server = subprocess.Popen([sys.argv[1], log], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                  stderr=open(os.environ.get("SERVER_LOG", os.devnull), "w"))
-        try:
-            port = int(server.stdout.readline())
-            for kubectl in found:
-                bench, start = Bench(kubectl, port, home), time.time()
-                for part in (bench.exec, bench.terminal, bench.forward, lambda: bench.logs(log)):
-                    part()
-                print(f"{os.path.basename(kubectl)}: exec, attach, tty, port-forward, logs ok in {time.time() - start:.1f} s", flush=True)
-        finally:
-            server.stdin.close()
-            rc = server.wait(20)
-        assert rc == 0, f"the server ended with {rc}"
+        run_all(sys.argv[1], found, home, "fake")
+        runtime = go_runtime(home)
+        if runtime:
+            try:
+                run_all(sys.argv[1], found, home, "go", runtime.stdout.readline().strip())
+            finally:
+                runtime.stdin.close()
+                runtime.wait(20)
     return 0
 
 
