@@ -75,8 +75,10 @@ class Forwarder {
   static Task<> forward(Forwarder* self, std::uint16_t port, StreamPair pair) {
     const auto done = co_await self->connect_and_splice(port, pair.data.get());
     if (!done) {
-      const std::string text = "error forwarding port " + std::to_string(port) + " to pod " + self->pod_ +
-                               ": " + done.error().message;
+      std::string text = done.error().message;
+      if (!text.starts_with("error forwarding port")) {  // the runtime's own words are kept
+        text = "error forwarding port " + std::to_string(port) + " to pod " + self->pod_ + ": " + text;
+      }
       self->logger_.warn(text);
       (void)co_await pair.error->write_all(text);
     }
@@ -124,6 +126,14 @@ Task<Result<void>> serve_tunnel(net::Exchange& exchange, std::string pod, PortDi
   co_return Result<void>{};
 }
 
+// What the runtime says on an error stream; empty when it ends without a word.
+Task<std::string> read_complaint(net::ByteStream& error) {
+  std::string text(1024, '\0');
+  const auto n = co_await error.read_some(text.data(), text.size());
+  text.resize(n.value_or(0));
+  co_return text;
+}
+
 // The data stream of a pair, with the runtime's complaint as its error.
 class RuntimeConnection final : public net::ByteStream {
  public:
@@ -133,10 +143,8 @@ class RuntimeConnection final : public net::ByteStream {
   Task<Result<std::size_t>> read_some(char* buf, std::size_t n) override {
     const std::size_t got = CO_TRY(co_await data_->read_some(buf, n));
     if (got > 0) co_return got;
-    std::string text(1024, '\0');
-    const auto m = co_await error_->read_some(text.data(), text.size());
-    if (!m || *m == 0) co_return std::size_t{0};
-    text.resize(*m);
+    std::string text = co_await read_complaint(*error_);
+    if (text.empty()) co_return std::size_t{0};
     co_return keelson::fail(Code::kUnavailable, std::move(text));
   }
   Task<Result<void>> write_all(std::string_view data) override { return data_->write_all(data); }
@@ -170,9 +178,12 @@ Task<Result<std::unique_ptr<net::ByteStream>>> RuntimePortForward::connect(std::
   auto error =
       CO_TRY(co_await session_.create_stream({{"streamtype", "error"}, {"port", number}, {"requestid", id}}));
   CO_TRY(co_await error->shutdown_write());
-  auto data =
-      CO_TRY(co_await session_.create_stream({{"streamtype", "data"}, {"port", number}, {"requestid", id}}));
-  co_return std::make_unique<RuntimeConnection>(std::move(error), std::move(data));
+  auto data = co_await session_.create_stream({{"streamtype", "data"}, {"port", number}, {"requestid", id}});
+  if (data) co_return std::make_unique<RuntimeConnection>(std::move(error), std::move(*data));
+  // The connection may have failed before the data stream's reply: the error stream says why.
+  std::string text = co_await read_complaint(*error);
+  if (text.empty()) co_return std::unexpected(std::move(data).error());
+  co_return keelson::fail(Code::kUnavailable, std::move(text));
 }
 
 }  // namespace keelson::kubelet

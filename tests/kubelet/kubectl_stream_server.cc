@@ -68,6 +68,10 @@ Task<> runtime(std::unique_ptr<net::ByteStream> stream, std::vector<std::string>
     streams[type] = std::move(*s);
   }
   if (streams.size() == want) {
+    // As long as a real runtime needs to start a process. kubectl 1.30 loses what comes before it has made
+    // its streams.
+    net::AsioClock clock;
+    co_await clock.sleep_for(std::chrono::milliseconds(20));
     const int code = co_await run_command(std::move(command), &streams);
     (void)co_await streams["error"]->write_all(ExitStatus::exited(code).to_json());
     for (auto& [type, s] : streams) (void)co_await s->shutdown_write();
