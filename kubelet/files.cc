@@ -88,6 +88,18 @@ Result<void> remove_tree(const std::string& path) {
   return {};
 }
 
+void remove_file_and_rotated(const std::string& path) {
+  if (path.empty()) return;
+  std::error_code ec;
+  const fs::path file(path);
+  const std::string prefix = file.filename().string() + ".";
+  std::vector<fs::path> found{file};
+  for (const auto& entry : fs::directory_iterator(file.parent_path(), ec)) {
+    if (entry.path().filename().string().starts_with(prefix)) found.push_back(entry.path());
+  }
+  for (const auto& f : found) fs::remove(f, ec);
+}
+
 Result<void> unmount_below(const std::string& path) {
   std::ifstream in("/proc/self/mountinfo");
   std::vector<std::string> found;

@@ -17,6 +17,8 @@ Result<void> write_file(const std::string& path, std::string_view content, unsig
 Result<void> make_directories(const std::string& path, unsigned mode = 0755);
 // Like rm -rf; a missing path is fine. Does not cross mount points that it can tell (see unmount_below()).
 Result<void> remove_tree(const std::string& path);
+// Removes a log file and its rotated companions ("path.*"). Missing files are fine.
+void remove_file_and_rotated(const std::string& path);
 // Lazily unmounts everything mounted at or below `path`.
 Result<void> unmount_below(const std::string& path);
 // "open /a/b: No such file or directory" with the code that fits errno.
