@@ -50,7 +50,7 @@ class CgroupsV1 final : public Cgroups {
     std::error_code ec;
     for (const auto& entry : fs::directory_iterator(kMount, ec)) {
       // Symlinks name the same hierarchies again ("cpuacct" -> "cpu,cpuacct").
-      if (entry.is_directory(ec) && !entry.is_symlink(ec) && entry.path().filename() != "unified") {
+      if (entry.is_directory(ec) && !entry.is_symlink(ec)) {
         hierarchies_.push_back(entry.path());
       }
     }
