@@ -15,6 +15,7 @@ struct Entry {
 // A command joins the table with the file that implements it.
 constexpr Entry kCommands[] = {
     {"", nullptr, ""},
+    {"cleanup", keelson::cmd::run_cleanup, "end what a stopped cluster left running: containers and containerd"},
 };
 
 int usage(int code) {

@@ -24,7 +24,7 @@ struct ContainerdOptions {
   std::string data_dir;  // absolute
   std::string pod_cidr = "10.22.0.0/16";
   std::string bridge = "keelson0";
-  Executor pool;  // threads that may block
+  Executor pool{};  // threads that may block
 };
 
 // What this host lacks to run pods, one line each, naming the Debian package or the step that helps. Empty:
