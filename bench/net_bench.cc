@@ -8,6 +8,7 @@
 
 #include "base/async.h"
 #include "net/asio_clock.h"
+#include "net/client.h"
 #include "net/io_pool.h"
 #include "net/server.h"
 
@@ -30,9 +31,44 @@ class Fixed final : public keelson::net::Handler {
   const keelson::Bytes body_{std::string(200, 'x')};
 };
 
+keelson::Task<> call_until(std::shared_ptr<keelson::net::HttpClient> client, keelson::Clock* clock,
+                           keelson::MonoTime end, std::size_t* done) {
+  while (clock->now() < end) {
+    const auto reply = co_await client->call({}, std::chrono::seconds(5));
+    if (!reply || reply->body.size() != 200) co_return;
+    ++*done;
+  }
+}
+
+int call_main(char** argv) {
+  keelson::net::IoPool pool(1, 1);
+  keelson::net::AsioClock clock;
+  pool.start();
+  keelson::net::ClientOptions options;
+  options.origin = argv[2];
+  options.tls.emplace();
+  options.tls->insecure_skip_verify = true;
+  const double seconds = std::atof(argv[4]);
+  const auto end =
+      clock.now() + std::chrono::duration_cast<keelson::Duration>(std::chrono::duration<double>(seconds));
+  std::size_t done = 0;
+  {
+    auto client = keelson::net::HttpClient::create(options, pool.executors()[0], clock, keelson::Logger());
+    keelson::TaskGroup group;
+    for (int i = 0; i < std::atoi(argv[3]); ++i) {
+      group.spawn(pool.executors()[0], call_until(client, &clock, end, &done));
+    }
+    keelson::block_on(pool.executors()[0], group.join());
+  }
+  std::printf("%.0f calls/s\n", static_cast<double>(done) / seconds);
+  pool.stop();
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 5 && std::string_view(argv[1]) == "call") return call_main(argv);
   if (argc < 3) {
     std::fprintf(stderr, "usage: net_bench PORT THREADS [CERT KEY]\n");
     return 2;

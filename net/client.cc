@@ -19,8 +19,12 @@ namespace asio = boost::asio;
 
 constexpr Duration kDeadlineTick = std::chrono::milliseconds(20);
 constexpr Duration kForever = std::chrono::hours(24 * 365);
+constexpr Duration kHealthTick = std::chrono::seconds(5);
 constexpr int kAttempts = 3;
 constexpr std::size_t kRefusalBody = 64 * 1024;
+
+using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
+                                         asio::wait_traits<std::chrono::steady_clock>, Executor>;
 
 struct Origin {
   DialTarget target;
@@ -64,7 +68,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
         clock(clock_in),
         logger(std::move(logger_in)),
         options_(std::move(options)),
-        timer_(ex) {
+        timer_(ex),
+        health_timer_(ex) {
     auto origin = parse_origin(options_.origin);
     if (!origin) {
       bad_ = std::move(origin).error();
@@ -87,6 +92,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
   Task<Result<std::shared_ptr<ClientConnection>>> connect_h1();
   // Makes deadlines count.
   void arm_timer();
+  // Makes connections notice silent servers.
+  void watch_health();
   void retire();
 
   const Executor ex;
@@ -106,10 +113,10 @@ class Pool : public std::enable_shared_from_this<Pool> {
   std::shared_ptr<Connecting> connecting_;
   bool speaks_h1_ = false;  // the last connection did: calls do not wait for each other's connections
   bool retired_ = false;
-  asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
-                             Executor>
-      timer_;
+  Timer timer_;
   bool armed_ = false;
+  Timer health_timer_;
+  bool watching_ = false;
 };
 
 NewSession Pool::session_maker(SslContext context) const {
@@ -162,13 +169,15 @@ Task<Result<std::shared_ptr<ClientConnection>>> Pool::connect(Duration timeout) 
   auto wire = CO_TRY(co_await connect_wire(origin_.target, session_maker(tls_), timeout));
   const bool h2 = wire->ssl() != nullptr ? alpn_protocol(wire->ssl()) == "h2" : options_.h2c_prior_knowledge;
   speaks_h1_ = !h2;
-  auto c = h2 ? make_h2_client(std::move(wire), origin_.authority, origin_.tls)
-              : make_h1_client(std::move(wire), origin_.authority);
+  auto c =
+      h2 ? make_h2_client(std::move(wire), origin_.authority, origin_.tls, origin_.target.unix_path.empty())
+         : make_h1_client(std::move(wire), origin_.authority);
   c->run({});
   if (retired_) {
     c->retire();
   } else {
     connections_.push_back(c);
+    watch_health();
   }
   co_return c;
 }
@@ -195,6 +204,20 @@ void Pool::arm_timer() {
     const auto all = self->connections_;
     for (const auto& c : all) more = c->expire(self->clock.now()) || more;
     if (more) self->arm_timer();
+  });
+}
+
+void Pool::watch_health() {
+  if (std::exchange(watching_, true)) return;
+  health_timer_.expires_after(kHealthTick);
+  health_timer_.async_wait([weak = weak_from_this()](boost::system::error_code ec) {
+    const auto self = weak.lock();
+    if (ec || !self) return;
+    self->watching_ = false;
+    const auto all = self->connections_;
+    for (const auto& c : all) c->check_health(self->clock.now());
+    std::erase_if(self->connections_, [](const auto& c) { return c->gone(); });
+    if (!self->connections_.empty()) self->watch_health();
   });
 }
 

@@ -74,6 +74,8 @@ class ClientConnection : public WireDriver {
   virtual bool is_h2() const = 0;
   // Ends calls whose deadline has passed. True when calls with a deadline remain.
   virtual bool expire(MonoTime now) = 0;
+  // Asks a silent server for a sign of life (HTTP/2 PING) while calls wait, and closes when there is none.
+  virtual void check_health(MonoTime now) { (void)now; }
   // Takes no more calls and closes after the last one.
   virtual void retire() = 0;
   // After the reply 101 (HTTP/1.1): gives up the wire and the bytes read beyond the reply.
@@ -85,6 +87,9 @@ class ClientConnection : public WireDriver {
 
 // `authority` is the Host of requests that bring none.
 std::shared_ptr<ClientConnection> make_h1_client(std::shared_ptr<Wire> wire, std::string authority);
-std::shared_ptr<ClientConnection> make_h2_client(std::shared_ptr<Wire> wire, std::string authority, bool tls);
+// `pings`: check_health() pings (not over unix sockets, where the kernel tells of a dead peer and gRPC
+// servers dislike it).
+std::shared_ptr<ClientConnection> make_h2_client(std::shared_ptr<Wire> wire, std::string authority, bool tls,
+                                                 bool pings);
 
 }  // namespace keelson::net

@@ -9,6 +9,8 @@
 namespace keelson::net {
 namespace {
 
+constexpr Duration kSilence = std::chrono::seconds(15);      // before a PING
+constexpr Duration kPingTimeout = std::chrono::seconds(15);  // until its answer, or anything else
 constexpr std::uint32_t kMaxCalls = 1000;  // per connection, even if the server would take more
 
 Error reset_error(std::uint32_t code) {
@@ -25,7 +27,7 @@ Error reset_error(std::uint32_t code) {
 
 class H2Client final : public ClientConnection {
  public:
-  H2Client(std::shared_ptr<Wire> wire, std::string authority, bool tls);
+  H2Client(std::shared_ptr<Wire> wire, std::string authority, bool tls, bool pings);
 
   void begin(std::shared_ptr<ClientCall> call, ClientRequest request, bool streaming) override;
   void resume(ClientCall& call) override;
@@ -34,6 +36,7 @@ class H2Client final : public ClientConnection {
   bool usable() const override;
   bool is_h2() const override { return true; }
   bool expire(MonoTime now) override;
+  void check_health(MonoTime now) override;
   void retire() override {
     retired_ = true;
     want_flush();
@@ -63,6 +66,10 @@ class H2Client final : public ClientConnection {
   H2SessionPtr session_;
   std::unordered_map<std::int32_t, std::shared_ptr<ClientCall>> calls_;  // whose streams nghttp2 knows
   std::string* sending_ = nullptr;                                       // fill()'s buffer, for DATA
+  const bool pings_;
+  bool heard_ = true;  // since the last check_health()
+  MonoTime silent_since_{};
+  bool pinged_ = false;
   bool broken_ = false;
   bool retired_ = false;
 };
@@ -174,8 +181,11 @@ struct H2Client::Callbacks {
   }
 };
 
-H2Client::H2Client(std::shared_ptr<Wire> wire, std::string authority, bool tls)
-    : ClientConnection(std::move(wire)), authority_(std::move(authority)), scheme_(tls ? "https" : "http") {
+H2Client::H2Client(std::shared_ptr<Wire> wire, std::string authority, bool tls, bool pings)
+    : ClientConnection(std::move(wire)),
+      authority_(std::move(authority)),
+      scheme_(tls ? "https" : "http"),
+      pings_(pings) {
   nghttp2_session* session = nullptr;
   CHECK(nghttp2_session_client_new2(&session, Callbacks::table(), this, Callbacks::option()) == 0);
   session_.reset(session);
@@ -262,7 +272,22 @@ bool H2Client::expire(MonoTime now) {
   return more;
 }
 
+void H2Client::check_health(MonoTime now) {
+  if (!pings_ || gone()) return;
+  if (std::exchange(heard_, false) || calls_.empty()) {
+    silent_since_ = now;
+    pinged_ = false;
+  } else if (now - silent_since_ > kSilence + kPingTimeout) {
+    close_for("the server is silent");
+  } else if (!pinged_ && now - silent_since_ > kSilence) {
+    pinged_ = true;
+    nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, nullptr);
+    want_flush();
+  }
+}
+
 bool H2Client::consume(std::string_view data) {
+  heard_ = true;
   const ssize_t n = nghttp2_session_mem_recv(session_.get(),
                                              reinterpret_cast<const std::uint8_t*>(data.data()), data.size());
   if (n >= 0) return true;
@@ -290,9 +315,9 @@ void H2Client::on_gone(std::string_view why) {
 
 }  // namespace
 
-std::shared_ptr<ClientConnection> make_h2_client(std::shared_ptr<Wire> wire, std::string authority,
-                                                 bool tls) {
-  return std::make_shared<H2Client>(std::move(wire), std::move(authority), tls);
+std::shared_ptr<ClientConnection> make_h2_client(std::shared_ptr<Wire> wire, std::string authority, bool tls,
+                                                 bool pings) {
+  return std::make_shared<H2Client>(std::move(wire), std::move(authority), tls, pings);
 }
 
 }  // namespace keelson::net

@@ -248,6 +248,8 @@ struct H2Connection::Callbacks {
       CHECK(nghttp2_option_new(&o) == 0);
       nghttp2_option_set_no_auto_window_update(o, 1);
       nghttp2_option_set_no_closed_streams(o, 1);
+      // Cancelled watches and long polls are ordinary here; a flood of resets still ends the connection.
+      nghttp2_option_set_stream_reset_rate_limit(o, 10'000, 1'000);
       return o;
     }();
     return kOption;

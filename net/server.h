@@ -42,6 +42,7 @@ class Server {
   // `handler` and `clock` outlive the server.
   static Result<std::unique_ptr<Server>> listen(ServerOptions options, std::vector<Executor> executors,
                                                 Handler& handler, Clock& clock, Logger logger);
+  // REQUIRES: stop() has returned, or the executors run no more.
   virtual ~Server() = default;
   virtual std::uint16_t port() const = 0;
   virtual Result<void> set_tls(TlsServerConfig config) = 0;
