@@ -41,6 +41,20 @@ void address(ErrorList& errors, core::EndpointAddress a, const Path& path) {
   non_special_ip(errors, path.child("ip"), a.ip());
 }
 
+// REQUIRES: is_cidr(cidr).
+bool has_host_bits(std::string_view cidr) {
+  const auto slash = cidr.find('/');
+  const std::string ip(cidr.substr(0, slash));
+  unsigned char bytes[16] = {};
+  const bool v4 = is_ipv4(ip);
+  ::inet_pton(v4 ? AF_INET : AF_INET6, ip.c_str(), bytes);
+  const int prefix = std::stoi(std::string(cidr.substr(slash + 1)));
+  for (int bit = prefix; bit < (v4 ? 32 : 128); ++bit) {
+    if ((bytes[bit / 8] >> (7 - bit % 8) & 1) != 0) return true;
+  }
+  return false;
+}
+
 void protocol(ErrorList& errors, const Path& path, std::string_view p) {
   if (p.empty()) {
     errors.push_back(field::required(path, ""));
@@ -154,11 +168,18 @@ void service_cidr(ErrorList& errors, const Object& o) {
   const auto cidrs = networking_v1::ServiceCIDR::of(o).spec().cidrs();
   const auto path = Path("spec").child("cidrs");
   if (cidrs.empty()) errors.push_back(field::required(path, "at least one CIDR required"));
-  if (cidrs.size() > 2) errors.push_back(field::invalid(path, json_value(cidrs), "may only hold up to 2 values"));
+  if (cidrs.size() > 2) {
+    errors.push_back(field::invalid(path, field::BadValue::raw("{\"CIDRs\":" + json_value(cidrs).text() + "}"), "may only hold up to 2 values"));
+    return;
+  }
   std::size_t i = 0;
   for (std::string_view c : cidrs) {
     const auto at = path.index(i++);
-    if (!is_cidr(c)) errors.push_back(field::invalid(at, c, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"));
+    if (!is_cidr(c)) {
+      errors.push_back(field::invalid(at, c, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"));
+    } else if (has_host_bits(c)) {
+      errors.push_back(field::invalid(at, c, "must not have bits set beyond the prefix length"));
+    }
   }
   if (cidrs.size() == 2 && is_ipv4(cidrs[0].substr(0, cidrs[0].find('/'))) == is_ipv4(cidrs[1].substr(0, cidrs[1].find('/')))) {
     errors.push_back(field::invalid(path, json_value(cidrs), "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"));

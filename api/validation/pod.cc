@@ -91,12 +91,7 @@ void node_selector_term(ErrorList& errors, core::NodeSelectorTerm t, const Path&
 void pod_affinity_term(ErrorList& errors, core::PodAffinityTerm t, const Path& path) {
   if (t.has_label_selector()) label_selector(errors, t.label_selector(), path.child("labelSelector"));
   if (t.has_namespace_selector()) label_selector(errors, t.namespace_selector(), path.child("namespaceSelector"));
-  std::size_t i = 0;
-  for (std::string_view ns : t.namespaces()) {
-    const auto at = path.child("namespaces");
-    add_invalid(errors, at, ns, dns1123_label(ns));
-    ++i;
-  }
+  for (std::string_view ns : t.namespaces()) add_invalid(errors, path.child("namespaces"), ns, dns1123_label(ns));
   if (t.topology_key().empty()) {
     errors.push_back(field::required(path.child("topologyKey"), "can not be empty"));
   } else {

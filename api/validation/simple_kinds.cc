@@ -41,11 +41,11 @@ void data_keys(ErrorList& errors, const A& data, const B& binary, const char* bi
 }
 
 void secret_key_required(ErrorList& errors, core::Secret secret, std::string_view key) {
-  if (!secret.data().contains(key)) errors.push_back(field::required(Path("data").key(key), ""));
+  if (!secret.data_().contains(key)) errors.push_back(field::required(Path("data").key(key), ""));
 }
 
 void docker_config(ErrorList& errors, core::Secret secret, std::string_view key) {
-  const auto text = secret.data().find(key);
+  const auto text = secret.data_().find(key);
   if (!text) {
     errors.push_back(field::required(Path("data").key(key), ""));
     return;
@@ -80,7 +80,7 @@ void taints(ErrorList& errors, core::NodeSpec spec) {
 
 void config_map(ErrorList& errors, const Object& o) {
   const auto cm = core::ConfigMap::of(o);
-  data_keys(errors, cm.data(), cm.binary_data(), "binaryData");
+  data_keys(errors, cm.data_(), cm.binary_data(), "binaryData");
 }
 
 void config_map_update(ErrorList& errors, const Object& now_o, const Object& old_o) {
@@ -88,7 +88,7 @@ void config_map_update(ErrorList& errors, const Object& now_o, const Object& old
   const char* why = "field is immutable when `immutable` is set";
   if (old.immutable()) {
     if (!now.immutable()) errors.push_back(field::forbidden(Path("immutable"), why));
-    if (!same_map(now.data(), old.data())) errors.push_back(field::forbidden(Path("data"), why));
+    if (!same_map(now.data_(), old.data_())) errors.push_back(field::forbidden(Path("data"), why));
     if (!same_map(now.binary_data(), old.binary_data())) errors.push_back(field::forbidden(Path("binaryData"), why));
   }
   config_map(errors, now_o);
@@ -97,7 +97,7 @@ void config_map_update(ErrorList& errors, const Object& now_o, const Object& old
 void secret(ErrorList& errors, const Object& o) {
   const auto s = core::Secret::of(o);
   std::size_t total = 0;
-  for (const auto& [key, value] : s.data()) {
+  for (const auto& [key, value] : s.data_()) {
     add_invalid(errors, Path("data").key(key), key, config_map_key(key));
     total += value.size();
   }
@@ -112,12 +112,12 @@ void secret(ErrorList& errors, const Object& o) {
   } else if (type == "kubernetes.io/dockerconfigjson") {
     docker_config(errors, s, ".dockerconfigjson");
   } else if (type == "kubernetes.io/basic-auth") {
-    if (!s.data().contains("username") && !s.data().contains("password")) {
+    if (!s.data_().contains("username") && !s.data_().contains("password")) {
       secret_key_required(errors, s, "username");
       secret_key_required(errors, s, "password");
     }
   } else if (type == "kubernetes.io/ssh-auth") {
-    if (s.data().get("ssh-privatekey").empty()) errors.push_back(field::required(Path("data").key("ssh-privatekey"), ""));
+    if (s.data_().get("ssh-privatekey").empty()) errors.push_back(field::required(Path("data").key("ssh-privatekey"), ""));
   } else if (type == "kubernetes.io/tls") {
     secret_key_required(errors, s, "tls.crt");
     secret_key_required(errors, s, "tls.key");
@@ -130,7 +130,7 @@ void secret_update(ErrorList& errors, const Object& now_o, const Object& old_o) 
   if (old.immutable()) {
     const char* why = "field is immutable when `immutable` is set";
     if (!now.immutable()) errors.push_back(field::forbidden(Path("immutable"), why));
-    if (!same_map(now.data(), old.data())) errors.push_back(field::forbidden(Path("data"), why));
+    if (!same_map(now.data_(), old.data_())) errors.push_back(field::forbidden(Path("data"), why));
   }
   secret(errors, now_o);
 }
@@ -231,7 +231,7 @@ void priority_class(ErrorList& errors, const Object& o) {
   } else if (!system && c.value() > 1000000000) {
     errors.push_back(field::forbidden(Path("value"), "maximum allowed value of a user defined priority is 1000000000"));
   }
-  if (c.has_preemption_policy()) one_of(errors, Path("preemptionPolicy"), c.preemption_policy(), {"Never", "PreemptLowerPriority"});
+  if (c.has_preemption_policy()) one_of(errors, Path("preemptionPolicy"), c.preemption_policy(), {"PreemptLowerPriority", "Never"});
 }
 
 void priority_class_update(ErrorList& errors, const Object& now_o, const Object& old_o) {

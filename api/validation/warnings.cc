@@ -47,7 +47,7 @@ std::vector<std::string> write_warnings(const Object& now, const Object*) {
   }
   if (now.kind() == &core::Secret::kind_info()) {
     const auto s = core::Secret::of(now);
-    const auto crt = s.data().find("tls.crt");
+    const auto crt = s.data_().find("tls.crt");
     if (s.type() == "kubernetes.io/tls" && crt && crt->find("-----BEGIN") == std::string_view::npos) {
       out.emplace_back("tls: failed to find any PEM data in certificate input");
     }
