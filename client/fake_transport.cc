@@ -265,8 +265,24 @@ Task<Result<std::unique_ptr<WatchStream>>> FakeTransport::watch(const api::KindI
 
 // ---- writes ----
 
+namespace {
+Error namespace_terminating(const api::KindInfo& kind, const std::string& ns, std::string_view name) {
+  Error e = api::forbidden(api::resource_of(kind), name,
+                           "unable to create new content in namespace " + ns + " because it is being terminated");
+  auto detail = std::make_shared<api::StatusDetail>(*api::status_detail(e));
+  detail->causes.push_back(
+      {"NamespaceTerminating", "namespace " + ns + " is being terminated", "metadata.namespace"});
+  e.detail = std::move(detail);
+  return e;
+}
+}  // namespace
+
 Result<api::ObjectPtr> FakeTransport::create_locked(const api::KindInfo& kind, const std::string& ns,
                                                     const api::Object& object) {
+  if (kind.namespaced && kind.kind != "Event") {
+    auto home = find_locked(core::Namespace::kind_info(), "", ns);
+    if (home && home->meta().has_deletion_timestamp()) return fail(namespace_terminating(kind, ns, object.name()));
+  }
   auto copy = object.clone();
   auto metadata = copy->mutable_meta();
   if (kind.namespaced) metadata.set_namespace(ns);

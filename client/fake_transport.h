@@ -1,6 +1,6 @@
 // FakeTransport: an API server in memory, for tests of whatever talks to the API: resourceVersions, conflicts, watches from any
 // version, label and field selectors, patches, status and other subresources, generateName, finalizers, graceful deletion of
-// pods. No validation, no defaults, no admission, no authorization.
+// pods, no new content in namespaces being deleted. No validation, no defaults, no admission, no authorization.
 // Thread rule: thread-safe.
 #pragma once
 
