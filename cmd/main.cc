@@ -14,8 +14,8 @@ struct Entry {
 
 // A command joins the table with the file that implements it.
 constexpr Entry kCommands[] = {
-    {"", nullptr, ""},
     {"cleanup", keelson::cmd::run_cleanup, "end what a stopped cluster left running: containers and containerd"},
+    {"status", keelson::cmd::run_status, "is the cluster ready? (--wait: until it is)"},
 };
 
 int usage(int code) {
