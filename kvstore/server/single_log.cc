@@ -20,7 +20,8 @@ Result<std::vector<CommittedEntry>> SingleLog::advance() {
 }
 
 Result<void> SingleLog::forget(raft::Index applied, raft::Term term) {
-  return wal_->drop_prefix(applied, term);
+  wal_->drop_prefix(applied, term);
+  return wal_->sync();
 }
 
 }  // namespace keelson::kvstore

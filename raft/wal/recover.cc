@@ -94,9 +94,12 @@ struct Wal::Reader {
   }
 
   bool take_entry(Term term, Index index, std::string_view data) {
-    // The first segment kept may start anywhere at or below the dropped prefix's end.
     if (index.value() == 0) return false;
-    if (!seen_entry && index <= out.dropped.next()) out.last = Index(index.value() - 1);
+    if (!seen_entry) {
+      // The first segment kept starts wherever it does; recover() checks that nothing before it is missed.
+      first_entry = index;
+      out.last = Index(index.value() - 1);
+    }
     if (index > out.last.next()) return false;
     if (index <= out.last) cut(Index(index.value() - 1));
     seen_entry = true;
@@ -115,6 +118,7 @@ struct Wal::Reader {
   }
 
   bool seen_entry = false;
+  Index first_entry;
 };
 
 Result<void> Wal::read_segment(const Segment& segment, bool newest, Reader& reader) {
@@ -259,6 +263,9 @@ Result<void> Wal::recover(WalRecovery& recovery) {
     return corrupt(newest.path, reader.end,
                    "log ends at index " + std::to_string(out.last.value()) + ", but entries up to " +
                        std::to_string(out.hard_state.commit.value()) + " were committed");
+  }
+  if (reader.seen_entry && reader.first_entry > out.dropped.next()) {
+    return corrupt(found.front().path, 0, "the segments before it are missing");
   }
   if (!out.entries.empty() && out.entries.front().index > options_.applied.next()) {
     return corrupt(found.front().path, 0, "entries after the applied index are missing");

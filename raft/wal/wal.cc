@@ -67,16 +67,19 @@ void Wal::truncate_after(Index index) {
   last_ = std::min(last_, index);
 }
 
-Result<void> Wal::drop_prefix(Index index, Term term) {
-  if (index <= dropped_) return {};
+void Wal::drop_prefix(Index index, Term term) {
+  if (index <= dropped_) return;
   CHECK(index <= last_);
   dropped_ = index;
   dropped_term_ = term;
   add_record(RecordType::kPrefixDrop, u64s({index.value(), term.value()}), {});
-  // The newer segments repeat the state (add_state_records), so the old ones are needed for their entries
-  // alone.
+}
+
+// Only once the drop is durable: a log whose first entries are gone without a word is corrupt. The newer segments repeat the state
+// (add_state_records), so the old ones are needed for their entries alone.
+Result<void> Wal::remove_dropped() {
   bool removed = false;
-  while (!closed_.empty() && closed_.front().last <= index) {
+  while (!closed_.empty() && closed_.front().last <= dropped_) {
     TRY(fs_.remove(closed_.front().path));
     closed_.erase(closed_.begin());
     removed = true;
@@ -101,7 +104,8 @@ Result<void> Wal::sync() {
   if (buffer_.empty()) return {};
   auto write = [&]() -> Result<void> {
     if (end_ + buffer_.size() + kSealRoom > active_bytes_) TRY(roll());
-    return write_batch();
+    TRY(write_batch());
+    return remove_dropped();
   };
   auto r = write();
   if (!r) dead_ = r.error();
@@ -133,9 +137,8 @@ Result<void> Wal::roll() {
   add_record(RecordType::kSeal, {}, {});
   TRY(write_batch());
   closed_.push_back(active_);
-  TRY(create_segment(
-      active_.sequence + 1,
-      std::max<std::uint64_t>(options_.segment_bytes, held.size() + 64 * 1024 + membership_.size())));
+  const std::size_t needed = held.size() + membership_.size() + 1024;  // headers, state records, room for the seal
+  TRY(create_segment(active_.sequence + 1, std::max<std::uint64_t>(options_.segment_bytes, needed)));
   add_state_records();
   std::string_view rest = held;
   wal::Record record;

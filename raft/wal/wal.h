@@ -72,7 +72,7 @@ class Wal {
   void truncate_after(Index index);
   // Entries up to `index` are not needed any more: whole segments of them are removed. Part of the next
   // sync(). REQUIRES: `index` is durable elsewhere, index <= last_index().
-  Result<void> drop_prefix(Index index, Term term);
+  void drop_prefix(Index index, Term term);
   // Everything buffered is durable on return.
   Result<void> sync();
 
@@ -103,6 +103,7 @@ class Wal {
   void begin_batch();
   Result<void> write_batch();
   Result<void> roll();
+  Result<void> remove_dropped();
   Result<void> create_segment(std::uint64_t sequence, std::uint64_t bytes);
   Result<std::unique_ptr<File>> take_spare(std::uint64_t bytes, const std::string& path);
   std::string segment_path(std::uint64_t sequence) const;
