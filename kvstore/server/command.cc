@@ -50,8 +50,8 @@ void encode(std::string& out, const DeleteRequest& d) {
 
 void encode(std::string& out, const Compare& c) {
   wire::Writer w(out);
-  put_if(w, 1, static_cast<std::int64_t>(c.op));
-  put_if(w, 2, static_cast<std::int64_t>(c.target));
+  w.uint(1, static_cast<std::uint64_t>(c.op));
+  w.uint(2, static_cast<std::uint64_t>(c.target));
   put_if(w, 3, c.key);
   put_if(w, 4, c.number);
   put_if(w, 5, c.value);

@@ -75,8 +75,8 @@ void Wal::drop_prefix(Index index, Term term) {
   add_record(RecordType::kPrefixDrop, u64s({index.value(), term.value()}), {});
 }
 
-// Only once the drop is durable: a log whose first entries are gone without a word is corrupt. The newer segments repeat the state
-// (add_state_records), so the old ones are needed for their entries alone.
+// Only once the drop is durable: a log whose first entries are gone without a word is corrupt. The newer
+// segments repeat the state (add_state_records), so the old ones are needed for their entries alone.
 Result<void> Wal::remove_dropped() {
   bool removed = false;
   while (!closed_.empty() && closed_.front().last <= dropped_) {
@@ -137,7 +137,8 @@ Result<void> Wal::roll() {
   add_record(RecordType::kSeal, {}, {});
   TRY(write_batch());
   closed_.push_back(active_);
-  const std::size_t needed = held.size() + membership_.size() + 1024;  // headers, state records, room for the seal
+  const std::size_t needed =
+      held.size() + membership_.size() + 1024;  // headers, state records, room for the seal
   TRY(create_segment(active_.sequence + 1, std::max<std::uint64_t>(options_.segment_bytes, needed)));
   add_state_records();
   std::string_view rest = held;

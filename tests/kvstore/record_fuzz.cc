@@ -1,4 +1,5 @@
-// Decoders of log commands and backend records: any bytes are decoded or refused; what decodes encodes to what decodes the same.
+// Decoders of log commands and backend records: any bytes are decoded or refused; what decodes encodes to
+// what decodes the same.
 #include <cstdlib>
 
 #include "kvstore/backend/backend.h"

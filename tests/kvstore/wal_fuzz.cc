@@ -1,4 +1,5 @@
-// Any bytes behind a valid segment header: open() answers or refuses, and what it opened can be written and opened again.
+// Any bytes behind a valid segment header: open() answers or refuses, and what it opened can be written and
+// opened again.
 #include <cstdlib>
 
 #include "base/mem_file.h"
@@ -23,13 +24,15 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     std::uint32_t count = 0;
     while (!rest.empty()) {
       const auto type = static_cast<wal::RecordType>(rest[0] % 8);
-      const std::size_t n = std::min<std::size_t>(rest.size() - 1, 16 + static_cast<unsigned char>(rest[0]) / 8);
+      const std::size_t n =
+          std::min<std::size_t>(rest.size() - 1, 16 + static_cast<unsigned char>(rest[0]) / 8);
       chain = wal::append_record(body, type, rest.substr(1, n), {}, chain);
       ++count;
       rest.remove_prefix(1 + n);
     }
     char header[wal::kBatchHeader];
-    wal::write_batch_header(header, {wal::kSegmentHeader, static_cast<std::uint32_t>(body.size()), count, 0, chain});
+    wal::write_batch_header(header,
+                            {wal::kSegmentHeader, static_cast<std::uint32_t>(body.size()), count, 0, chain});
     bytes.append(header, sizeof header).append(body);
   }
   if (!file->pwrite(bytes, 0)) std::abort();

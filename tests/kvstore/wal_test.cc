@@ -167,7 +167,8 @@ TEST(Wal, MissingSectorsOfTheLastBatchAreATornTail) {
     std::string bytes = s.bytes;
     const std::size_t from = std::max(sector * 512, s.last_batch);
     const std::size_t to = std::min(sector * 512 + 512, s.end);
-    std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(from), bytes.begin() + static_cast<std::ptrdiff_t>(to), '\0');
+    std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(from),
+              bytes.begin() + static_cast<std::ptrdiff_t>(to), '\0');
     MemFileSystem fs;
     put_file(fs, bytes);
     auto o = Wal::open(fs, options());
@@ -192,7 +193,8 @@ TEST(Wal, EveryFlippedBitIsRefusedNamingFileAndOffset) {
       auto o = Wal::open(fs, options());
       ASSERT_FALSE(o) << "bit " << bit << " of byte " << byte;
       EXPECT_EQ(o.error().code, Code::kDataLoss);
-      EXPECT_NE(o.error().message.find(std::string(kFirst) + " at offset "), std::string::npos) << o.error().message;
+      EXPECT_NE(o.error().message.find(std::string(kFirst) + " at offset "), std::string::npos)
+          << o.error().message;
     }
   }
 }
