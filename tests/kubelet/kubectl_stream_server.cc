@@ -3,9 +3,9 @@
 //
 //   kubectl ─► make-believe API server: proxy_upgrade, proxy_stream ─► KubeletApi ─► make-believe containerd
 //
-// Usage: kubectl_stream_server LOG-FILE [RUNTIME-URL]. Prints its port and serves until stdin ends. With
-// RUNTIME-URL another streaming server takes containerd's place (tests/interop/cri_stream). Driven by
-// kubectl_stream_test.py.
+// Both hops before containerd are TLS. Usage: kubectl_stream_server LOG-FILE CERTIFICATE KEY [RUNTIME-URL].
+// Prints its port and serves until stdin ends. With RUNTIME-URL another streaming server takes containerd's
+// place (tests/interop/cri_stream). Driven by kubectl_stream_test.py.
 //
 // The make-believe containerd runs `cat`; `exit N` (says "bye" on stderr); `flood N` (N MiB of output);
 // `size` (prints the first terminal size). attach is `cat`. Any port echoes what it is sent; port 81 refuses.
@@ -15,6 +15,7 @@
 
 #include "base/async.h"
 #include "base/check.h"
+#include "base/file.h"
 #include "kubelet/server/kubelet_api.h"
 #include "kubelet/streaming/port_forward.h"
 #include "kubelet/streaming/runtime_command.h"
@@ -189,6 +190,7 @@ class FakeApi final : public net::Handler {
   static std::shared_ptr<net::HttpClient> connect(std::string origin, Executor ex, Clock& clock) {
     net::ClientOptions options;
     options.origin = std::move(origin);
+    options.tls = net::TlsClientConfig{.insecure_skip_verify = true};
     return net::HttpClient::create(std::move(options), std::move(ex), clock, Logger());
   }
 
@@ -224,14 +226,18 @@ Task<Result<void>> anyone(const net::Request&, KubeletAction) {
   co_return Result<void>{};
 }
 
-std::unique_ptr<net::Server> serve(net::Handler& handler, net::IoPool& pool, Clock& clock) {
-  auto server = net::Server::listen({}, pool.executors(), handler, clock, Logger::to_stderr());
+std::unique_ptr<net::Server> serve(net::Handler& handler, net::IoPool& pool, Clock& clock,
+                                   std::optional<net::TlsServerConfig> tls) {
+  net::ServerOptions options;
+  options.tls = std::move(tls);
+  auto server =
+      net::Server::listen(std::move(options), pool.executors(), handler, clock, Logger::to_stderr());
   CHECK(server.has_value());
   return std::move(*server);
 }
 
-std::string url_of(const net::Server& server) {
-  return "http://127.0.0.1:" + std::to_string(server.port());
+std::string url_of(const std::string& scheme, const net::Server& server) {
+  return scheme + "://127.0.0.1:" + std::to_string(server.port());
 }
 
 }  // namespace
@@ -243,14 +249,18 @@ int main(int argc, char** argv) {
   net::AsioClock clock;
   net::IoPool pool(2, 1);
   pool.start();
+  CHECK(argc >= 4);
+  net::TlsServerConfig tls;
+  tls.certificate_chain_pem = read_file(posix_file_system(), argv[2]).value();
+  tls.private_key_pem = read_file(posix_file_system(), argv[3]).value();
   FakeContainerd containerd;
-  const auto runtime = serve(containerd, pool, clock);
-  OnePod pod(argc > 2 ? argv[2] : url_of(*runtime), argc > 1 ? argv[1] : "");
+  const auto runtime = serve(containerd, pool, clock, std::nullopt);
+  OnePod pod(argc > 4 ? argv[4] : url_of("http", *runtime), argv[1]);
   KubeletApi kubelet(pod, anyone, clock, Logger::to_stderr());
-  const auto kubelet_server = serve(kubelet, pool, clock);
+  const auto kubelet_server = serve(kubelet, pool, clock, tls);
   {
-    FakeApi api(url_of(*kubelet_server), pool.next());
-    const auto server = serve(api, pool, clock);
+    FakeApi api(url_of("https", *kubelet_server), pool.next());
+    const auto server = serve(api, pool, clock, tls);
     std::cout << server->port() << std::endl;
     for (std::string line; std::getline(std::cin, line);) {
     }

@@ -40,7 +40,7 @@ def kubectls():
 class Bench:
     def __init__(self, kubectl, port, home, commands):
         self.commands = commands
-        self.argv = [kubectl, "--server", f"http://127.0.0.1:{port}"]
+        self.argv = [kubectl, "--server", f"https://127.0.0.1:{port}", "--insecure-skip-tls-verify", "--token", "t"]
         self.env = {"HOME": home, "PATH": os.environ["PATH"], "KUBECONFIG": "/dev/null"}
 
     def run(self, *args, stdin=b"", rc=0):
@@ -102,6 +102,20 @@ class Bench:
             p.terminate()
             p.wait(20)
 
+    def open_session(self):
+        """An exec that is under way."""
+        p = subprocess.Popen([*self.argv, "exec", "-i", "p", "--", "cat"], env=self.env, stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        p.stdin.write(b"here\n")
+        p.stdin.flush()
+        assert p.stdout.readline() == b"here\n"
+        return p
+
+    def killed(self):
+        p = self.open_session()
+        p.kill()
+        p.wait(20)
+
     def logs(self, path):
         pathlib.Path(path).write_text("2026-11-21T09:00:00Z stdout F one\n2026-11-21T09:00:01Z stderr F two\n")
         out, _ = self.run("logs", "p", "--tail=1", "--timestamps")
@@ -119,20 +133,28 @@ class Bench:
 
 def run_all(binary, found, home, commands, runtime_url=None):
     log = os.path.join(home, "0.log")
-    argv = [binary, log] + ([runtime_url] if runtime_url else [])
+    cert, key = os.path.join(home, "cert.pem"), os.path.join(home, "key.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=test",
+                    "-keyout", key, "-out", cert], check=True, capture_output=True)
+    argv = [binary, log, cert, key] + ([runtime_url] if runtime_url else [])
     server = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                               stderr=open(os.environ.get("SERVER_LOG", os.devnull), "a"))
+    under_way = []
     try:
         port = int(server.stdout.readline())
         for kubectl in found:
             bench, start = Bench(kubectl, port, home, COMMANDS[commands]), time.time()
-            for part in (bench.exec, bench.terminal, bench.forward, lambda: bench.logs(log)):
+            for part in (bench.exec, bench.terminal, bench.forward, bench.killed, lambda: bench.logs(log)):
                 part()
             print(f"{os.path.basename(kubectl)} ({commands} runtime): exec, attach, tty, port-forward, logs ok in "
                   f"{time.time() - start:.1f} s", flush=True)
+            under_way.append(bench.open_session())
     finally:
         server.stdin.close()
         rc = server.wait(20)
+        for p in under_way:
+            p.kill()
+            p.wait(20)
     assert rc == 0, f"the server ended with {rc}"
 
 
