@@ -66,6 +66,7 @@ class H2Client final : public ClientConnection {
   H2SessionPtr session_;
   std::unordered_map<std::int32_t, std::shared_ptr<ClientCall>> calls_;  // whose streams nghttp2 knows
   std::string* sending_ = nullptr;                                       // fill()'s buffer, for DATA
+  std::size_t room_ = 0;  // and how far it may grow: one mem_send() would take all that the window allows
   const bool pings_;
   bool heard_ = true;  // since the last check_health()
   MonoTime silent_since_{};
@@ -149,6 +150,7 @@ struct H2Client::Callbacks {
                        nghttp2_data_source* source, void* user) {
     auto& c = *static_cast<ClientCall*>(source->ptr);
     std::string& out = *self(user).sending_;
+    if (out.size() >= self(user).room_) return NGHTTP2_ERR_WOULDBLOCK;
     out.append(reinterpret_cast<const char*>(frame_header), 9);
     c.queue.drain(out, n);
     if (c.queue.size() <= kWriteAhead / 2) c.wake_room();
@@ -298,6 +300,7 @@ bool H2Client::consume(std::string_view data) {
 
 void H2Client::fill(std::string& out, std::size_t room) {
   sending_ = &out;
+  room_ = room;
   if (!h2_fill(session_.get(), out, room)) broken_ = true;
   sending_ = nullptr;
 }

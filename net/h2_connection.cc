@@ -86,6 +86,7 @@ class H2Connection final : public ServerConnection {
   std::unordered_map<std::int32_t, std::shared_ptr<H2Exchange>> streams_;  // open, or with a running handler
   std::vector<std::shared_ptr<H2Exchange>> ready_;  // to be launched at the end of consume()
   std::string* sending_ = nullptr;                  // fill()'s buffer, for DATA
+  std::size_t room_ = 0;  // and how far it may grow: one mem_send() would take all that the window allows
   bool broken_ = false;
   bool goaway_sent_ = false;
 };
@@ -220,6 +221,7 @@ struct H2Connection::Callbacks {
                        nghttp2_data_source* source, void* user) {
     H2Connection& c = self(user);
     auto& x = *static_cast<H2Exchange*>(source->ptr);
+    if (c.sending_->size() >= c.room_) return NGHTTP2_ERR_WOULDBLOCK;
     c.sending_->append(reinterpret_cast<const char*>(frame_header), 9);
     x.queue_.drain(*c.sending_, n);
     if (x.queue_.size() <= c.shared_->options.write_buffer_bytes / 2) wake(x.room_);
@@ -330,6 +332,7 @@ Result<void> H2Connection::submit(H2Exchange& x, int status, const Headers& head
 
 void H2Connection::fill(std::string& out, std::size_t room) {
   sending_ = &out;
+  room_ = room;
   if (!broken_ && !h2_fill(session_.get(), out, room)) broken_ = true;
   sending_ = nullptr;
 }
