@@ -11,11 +11,16 @@
 #include <map>
 #include <sstream>
 
+#include "api/gen/apps_v1.h"
+#include "api/gen/core_v1.h"
+#include "api/json.h"
 #include "api/kinds.h"
 #include "api/patch/json_patch.h"
 #include "api/patch/json_text.h"
 #include "api/patch/merge_patch.h"
+#include "api/patch/patch.h"
 #include "api/patch/strategic_patch.h"
+#include "api/status.h"
 #include "base/check.h"
 
 namespace keelson::api {
@@ -196,6 +201,53 @@ TEST(Patch, RecordedPatches) {
   }
   EXPECT_GT(checked, 100);
   RecordProperty("checked", checked);
+}
+
+TEST(Patch, ObjectsAndStatuses) {
+  auto cm = parse_json(R"({"metadata":{"name":"a"},"data":{"a":"1"}})", core_v1::ConfigMap::kind_info()).value();
+  const auto patch = [&](PatchType type, std::string_view body, FieldValidation v = FieldValidation::kWarn) {
+    return apply_patch(type, body, v, *cm);
+  };
+  auto ok = patch(PatchType::kMerge, R"({"data":{"a":"5","a":"6"},"x":1})");
+  ASSERT_TRUE(ok) << ok.error().message;
+  EXPECT_EQ(core_v1::ConfigMap::of(*ok->object).data_().get("a"), "6");
+  EXPECT_EQ(ok->warnings, (std::vector<std::string>{"duplicate field \"data.a\"", "unknown field \"x\""}));
+  // A null member of a map of texts is the empty text.
+  ok = patch(PatchType::kJson, R"([{"op":"add","path":"/data/n","value":null}])");
+  ASSERT_TRUE(ok);
+  EXPECT_EQ(core_v1::ConfigMap::of(*ok->object).data_().find("n"), "");
+
+  const auto error = [&](PatchType type, std::string_view body, FieldValidation v = FieldValidation::kWarn) {
+    auto r = patch(type, body, v);
+    EXPECT_FALSE(r) << body;
+    return r ? std::string() : std::to_string(http_code(r.error())) + " " + std::string(reason(r.error())) + ": " + r.error().message;
+  };
+  EXPECT_EQ(error(PatchType::kJson, "[{"), "400 BadRequest: error decoding patch: unexpected end of JSON input");
+  EXPECT_EQ(error(PatchType::kJson, R"([{"op":"remove","path":"/data/zz"}])"),
+            "422 Invalid: the server rejected our request due to an error in our request");
+  EXPECT_EQ(error(PatchType::kMerge, "[1]"),
+            "400 BadRequest: error decoding patch: json: cannot unmarshal array into Go value of type "
+            "map[string]interface {}");
+  EXPECT_EQ(error(PatchType::kStrategic, "\"x\""),
+            "400 BadRequest: json: cannot unmarshal string into Go value of type map[string]interface {}");
+  EXPECT_TRUE(error(PatchType::kMerge, R"({"data":{"a":5}})")
+                  .ends_with("json: cannot unmarshal number into Go struct field ConfigMap.data of type string"));
+  EXPECT_TRUE(error(PatchType::kMerge, R"({"data":{"a":5}})").starts_with("422 Invalid:  \"\" is invalid: patch: Invalid value: "));
+  EXPECT_TRUE(error(PatchType::kMerge, R"({"x":1})", FieldValidation::kStrict)
+                  .ends_with("strict decoding error: unknown field \"x\""));
+  EXPECT_TRUE(error(PatchType::kMerge, R"({"apiVersion":"v9"})").find("no kind \"ConfigMap\" is registered for version \"v9\" in scheme") !=
+              std::string::npos);
+  EXPECT_TRUE(error(PatchType::kMerge, R"({"kind":"Secret"})").ends_with("illegal base64 data at input byte 0"));
+  EXPECT_EQ(error(PatchType::kStrategic, R"({"data":{"$patch":"explode"}})"),
+            "500 : unknown patch type: explode in map: map[$patch:explode]");
+  auto d = parse_json(R"({"metadata":{"name":"d"},"spec":{"template":{"spec":{"containers":[{"name":"a"}]}}}})",
+                      apps_v1::Deployment::kind_info()).value();
+  auto r = apply_patch(PatchType::kStrategic, R"({"spec":{"template":{"spec":{"containers":{"name":"x"}}}}})",
+                       FieldValidation::kWarn, *d);
+  ASSERT_FALSE(r);
+  EXPECT_EQ(r.error().message,
+            " \"\" is invalid: patch: Invalid value: "
+            "\"map[spec:map[template:map[spec:map[containers:map[name:x]]]]]\": cannot restore slice from map");
 }
 
 TEST(JsonText, GoErrors) {
