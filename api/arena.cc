@@ -21,7 +21,8 @@ void* Arena::grow(std::size_t size) {
   chunk->next = chunks_;
   chunks_ = chunk;
   bytes_ += total;
-  next_chunk_ = std::min<std::size_t>(std::max<std::size_t>(total, 512) * 2, 1 << 20);
+  // A first chunk that was nearly enough must not cost as much again; large arenas still grow geometrically.
+  next_chunk_ = std::clamp<std::size_t>(bytes_ / 4, 1024, 1 << 20);
   char* at = reinterpret_cast<char*>(chunk + 1);
   cur_ = at + size;
   end_ = reinterpret_cast<char*>(chunk) + total;

@@ -20,9 +20,10 @@ class Arena {
 
   // `size` bytes, aligned to 8, not cleared.
   void* alloc(std::size_t size) {
-    char* at = reinterpret_cast<char*>((reinterpret_cast<std::uintptr_t>(cur_) + 7) & ~std::uintptr_t{7});
-    if (at + size > end_ || cur_ == nullptr) [[unlikely]]
+    const std::size_t pad = (0 - reinterpret_cast<std::uintptr_t>(cur_)) & 7;
+    if (pad + size > static_cast<std::size_t>(end_ - cur_)) [[unlikely]]
       return grow(size);
+    char* at = cur_ + pad;
     cur_ = at + size;
     return at;
   }

@@ -314,7 +314,7 @@ std::string json_type_meta(const KindInfo& kind) {
 
 std::string encode_json(const Object& object, TypeMetaMode mode) {
   std::string out;
-  out.reserve(1024);
+  out.reserve(4096);
   if (mode == TypeMetaMode::kKind && object.kind() == nullptr) mode = TypeMetaMode::kAsIs;
   const std::string prefix = mode == TypeMetaMode::kKind ? json_type_meta(*object.kind()) : std::string();
   Encoder(out).object(object.type(), object.root().data(), mode == TypeMetaMode::kAsIs, prefix);
