@@ -6,7 +6,8 @@ namespace keelson::client {
 
 Duration Backoff::next() {
   const MonoTime now = clock_.now();
-  if (current_ > Duration::zero() && now - last_ > options_.reset_after + options_.max) current_ = Duration::zero();
+  if (current_ > Duration::zero() && now - last_ > options_.reset_after + options_.max)
+    current_ = Duration::zero();
   if (current_ == Duration::zero()) {
     current_ = options_.first;
   } else {

@@ -13,7 +13,7 @@ class Backoff {
     Duration first = std::chrono::milliseconds(800);
     Duration max = std::chrono::seconds(30);
     double factor = 2.0;
-    double jitter = 1.0;  // a delay d becomes d … d·(1+jitter)
+    double jitter = 1.0;                               // a delay d becomes d … d·(1+jitter)
     Duration reset_after = std::chrono::seconds(120);  // without retries for so long: start anew
   };
   Backoff(Clock& clock, Rng rng, Options options) : clock_(clock), rng_(rng), options_(options) {}

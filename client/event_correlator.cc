@@ -21,9 +21,10 @@ void append_part(std::string& key, std::string_view part) {
 
 std::string object_part(const EventRecord& r) {
   std::string key;
-  for (std::string_view part : {std::string_view(r.component), std::string_view(r.host), std::string_view(r.object.kind),
-                                std::string_view(r.object.ns), std::string_view(r.object.name),
-                                std::string_view(r.object.uid), std::string_view(r.object.api_version)}) {
+  for (std::string_view part :
+       {std::string_view(r.component), std::string_view(r.host), std::string_view(r.object.kind),
+        std::string_view(r.object.ns), std::string_view(r.object.name), std::string_view(r.object.uid),
+        std::string_view(r.object.api_version)}) {
     append_part(key, part);
   }
   return key;
@@ -96,6 +97,8 @@ CorrelatedEvent EventCorrelator::correlate(EventRecord record) {
   return out;
 }
 
-void EventCorrelator::remember(const std::string& key, KnownEvent event) { known_[key] = std::move(event); }
+void EventCorrelator::remember(const std::string& key, KnownEvent event) {
+  known_[key] = std::move(event);
+}
 
 }  // namespace keelson::client

@@ -1,6 +1,6 @@
-// EventCorrelator: decides, for each event about to be sent, whether it is new, a repetition of one already stored, part of a
-// crowd of similar ones, or too many. Pure but for the clock's readings handed in; see client/event_recorder.h for the rules.
-// Thread rule: one owner.
+// EventCorrelator: decides, for each event about to be sent, whether it is new, a repetition of one already
+// stored, part of a crowd of similar ones, or too many. Pure but for the clock's readings handed in; see
+// client/event_recorder.h for the rules. Thread rule: one owner.
 #pragma once
 
 #include <set>

@@ -1,7 +1,8 @@
 #include "client/event_recorder.h"
 
-#include <boost/asio/strand.hpp>
 #include <fmt/format.h>
+
+#include <boost/asio/strand.hpp>
 
 #include "api/gen/core_v1.h"
 #include "api/object.h"
@@ -28,7 +29,9 @@ void put_reference(core::ObjectReferenceMut out, const ObjectReference& in) {
   out.set_field_path(in.field_path);
 }
 
-std::string event_namespace(const EventRecord& r) { return r.object.ns.empty() ? "default" : r.object.ns; }
+std::string event_namespace(const EventRecord& r) {
+  return r.object.ns.empty() ? "default" : r.object.ns;
+}
 
 api::ObjectPtr make_event(const EventRecord& r, const std::string& host) {
   auto object = api::Object::make(core::Event::kind_info());
@@ -97,8 +100,9 @@ void EventRecorder::event(ObjectReference object, std::string_view type, std::st
   broadcaster_.record(std::move(r));
 }
 
-void EventRecorder::note(ObjectReference regarding, std::optional<ObjectReference> related, std::string_view type,
-                         std::string_view reason, std::string_view action, std::string message) {
+void EventRecorder::note(ObjectReference regarding, std::optional<ObjectReference> related,
+                         std::string_view type, std::string_view reason, std::string_view action,
+                         std::string message) {
   EventRecord r;
   r.object = std::move(regarding);
   r.related = std::move(related);
@@ -113,7 +117,8 @@ void EventRecorder::note(ObjectReference regarding, std::optional<ObjectReferenc
   broadcaster_.record(std::move(r));
 }
 
-EventBroadcaster::EventBroadcaster(Transport& transport, Executor executor, Clock& clock, Rng rng, Logger logger)
+EventBroadcaster::EventBroadcaster(Transport& transport, Executor executor, Clock& clock, Rng rng,
+                                   Logger logger)
     : transport_(transport),
       clock_(clock),
       logger_(logger.named("events")),
@@ -123,7 +128,9 @@ EventBroadcaster::EventBroadcaster(Transport& transport, Executor executor, Cloc
 
 EventBroadcaster::~EventBroadcaster() = default;
 
-void EventBroadcaster::start() { tasks_.spawn(executor_, run()); }
+void EventBroadcaster::start() {
+  tasks_.spawn(executor_, run());
+}
 
 Task<> EventBroadcaster::stop() {
   queue_.close();
@@ -161,8 +168,8 @@ Task<> EventBroadcaster::send(EventRecord record) {
       auto wanted = make_event(event.record, event.record.host);
       result = co_await transport_.create(core::Event::kind_info(), ns, wanted, {});
       if (result) {
-        correlator_->remember(event.key, {std::string(wanted->name()), ns, std::string((*result)->resource_version()),
-                                          1, event.record.at});
+        correlator_->remember(event.key, {std::string(wanted->name()), ns,
+                                          std::string((*result)->resource_version()), 1, event.record.at});
         co_return;
       }
     }

@@ -1,13 +1,15 @@
-// Events: what a component tells people about an object. Fire and forget: recording never blocks and never fails the
-// caller; a full queue drops events.
+// Events: what a component tells people about an object. Fire and forget: recording never blocks and never
+// fails the caller; a full queue drops events.
 //
 //   recorder.event(…) ──► bounded queue ──► correlate (aggregate, dedup, spam filter) ──► create or patch
 //
 // Two styles, as upstream's components use them:
-//   - core/v1 (controllers, kubelet): EventRecorder::event(). A repeated event bumps `count` by PATCH; from the tenth
-//     similar event (same but for the message) within ten minutes on, one Event "(combined from similar events): …" takes
-//     them; a source may write 25 events about an object at once, then one in five minutes.
-//   - events.k8s.io/v1 (scheduler): EventRecorder::note(). Has an action and a related object; a repetition becomes a series.
+//   - core/v1 (controllers, kubelet): EventRecorder::event(). A repeated event bumps `count` by PATCH; from
+//   the tenth
+//     similar event (same but for the message) within ten minutes on, one Event "(combined from similar
+//     events): …" takes them; a source may write 25 events about an object at once, then one in five minutes.
+//   - events.k8s.io/v1 (scheduler): EventRecorder::note(). Has an action and a related object; a repetition
+//   becomes a series.
 // Thread rule: recorders may be used from any thread.
 #pragma once
 

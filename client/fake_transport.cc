@@ -1,8 +1,7 @@
 #include "client/fake_transport.h"
 
-#include <boost/json/parse.hpp>
-
 #include <algorithm>
+#include <boost/json/parse.hpp>
 
 #include "api/gen/core_v1.h"
 #include "api/json.h"
@@ -76,7 +75,8 @@ struct FakeTransport::Watcher {
 
 class FakeTransport::Stream final : public WatchStream {
  public:
-  Stream(FakeTransport& owner, std::shared_ptr<Watcher> watcher) : owner_(owner), watcher_(std::move(watcher)) {}
+  Stream(FakeTransport& owner, std::shared_ptr<Watcher> watcher)
+      : owner_(owner), watcher_(std::move(watcher)) {}
   ~Stream() override {
     std::lock_guard lock(owner_.mu_);
     owner_.watchers_.remove(watcher_);
@@ -94,7 +94,9 @@ class FakeTransport::Stream final : public WatchStream {
 };
 
 FakeTransport::FakeTransport(Clock& clock, Rng rng) : clock_(clock), rng_(rng) {}
-FakeTransport::~FakeTransport() { CHECK(watchers_.empty()); }
+FakeTransport::~FakeTransport() {
+  CHECK(watchers_.empty());
+}
 
 std::optional<Error> FakeTransport::fault(Action action) {
   Fault f;
@@ -163,7 +165,8 @@ api::ObjectPtr FakeTransport::find_locked(const api::KindInfo& kind, std::string
   return it == of_kind->second.end() ? nullptr : it->second;
 }
 
-api::ObjectPtr FakeTransport::read(const api::KindInfo& kind, std::string_view ns, std::string_view name) const {
+api::ObjectPtr FakeTransport::read(const api::KindInfo& kind, std::string_view ns,
+                                   std::string_view name) const {
   std::lock_guard lock(mu_);
   return find_locked(kind, ns, name);
 }
@@ -254,7 +257,8 @@ Task<Result<std::unique_ptr<WatchStream>>> FakeTransport::watch(const api::KindI
   } else {
     if (from < oldest_) co_return fail(api::expired("too old resource version"));
     for (const auto& change : log_) {
-      if (change.revision <= from || change.kind != &kind || !watcher->filter.matches(*change.event.object)) continue;
+      if (change.revision <= from || change.kind != &kind || !watcher->filter.matches(*change.event.object))
+        continue;
       WatchEvent copy = change.event;
       watcher->events.try_push(std::move(copy));
     }
@@ -267,8 +271,9 @@ Task<Result<std::unique_ptr<WatchStream>>> FakeTransport::watch(const api::KindI
 
 namespace {
 Error namespace_terminating(const api::KindInfo& kind, const std::string& ns, std::string_view name) {
-  Error e = api::forbidden(api::resource_of(kind), name,
-                           "unable to create new content in namespace " + ns + " because it is being terminated");
+  Error e =
+      api::forbidden(api::resource_of(kind), name,
+                     "unable to create new content in namespace " + ns + " because it is being terminated");
   auto detail = std::make_shared<api::StatusDetail>(*api::status_detail(e));
   detail->causes.push_back(
       {"NamespaceTerminating", "namespace " + ns + " is being terminated", "metadata.namespace"});
@@ -281,7 +286,8 @@ Result<api::ObjectPtr> FakeTransport::create_locked(const api::KindInfo& kind, c
                                                     const api::Object& object) {
   if (kind.namespaced && kind.kind != "Event") {
     auto home = find_locked(core::Namespace::kind_info(), "", ns);
-    if (home && home->meta().has_deletion_timestamp()) return fail(namespace_terminating(kind, ns, object.name()));
+    if (home && home->meta().has_deletion_timestamp())
+      return fail(namespace_terminating(kind, ns, object.name()));
   }
   auto copy = object.clone();
   auto metadata = copy->mutable_meta();
@@ -289,7 +295,8 @@ Result<api::ObjectPtr> FakeTransport::create_locked(const api::KindInfo& kind, c
   if (copy->name().empty()) {
     metadata.set_name(std::string(copy->meta().generate_name()) + rng_.name_suffix(5));
   }
-  if (find_locked(kind, ns, copy->name())) return fail(api::already_exists(api::resource_of(kind), copy->name()));
+  if (find_locked(kind, ns, copy->name()))
+    return fail(api::already_exists(api::resource_of(kind), copy->name()));
   if (copy->uid().empty()) metadata.set_uid(rng_.uuid());
   if (copy->meta().creation_timestamp().is_zero()) {
     metadata.set_creation_timestamp(
@@ -313,7 +320,8 @@ Result<api::ObjectPtr> FakeTransport::bind_locked(const api::Object& object, con
   if (!pod) return fail(api::not_found({"", "pods"}, object.name()));
   auto copy = pod->clone();
   auto p = core::PodMut::of(*copy);
-  if (!p.view().spec().node_name().empty()) return fail(api::conflict({"", "pods/binding"}, object.name(), "already assigned"));
+  if (!p.view().spec().node_name().empty())
+    return fail(api::conflict({"", "pods/binding"}, object.name(), "already assigned"));
   p.mutable_spec().set_node_name(binding.target().name());
   auto condition = p.mutable_status().add_conditions();
   condition.set_type("PodScheduled");
@@ -321,14 +329,16 @@ Result<api::ObjectPtr> FakeTransport::bind_locked(const api::Object& object, con
   return store_locked(core::Pod::kind_info(), std::move(copy), false);
 }
 
-Task<Result<api::ObjectPtr>> FakeTransport::create(const api::KindInfo& kind, std::string ns, api::ObjectPtr object,
-                                                   WriteOptions options) {
-  if (auto e = fault({"create", std::string(kind.kind), options.subresource, ns, std::string(object->name())})) {
+Task<Result<api::ObjectPtr>> FakeTransport::create(const api::KindInfo& kind, std::string ns,
+                                                   api::ObjectPtr object, WriteOptions options) {
+  if (auto e =
+          fault({"create", std::string(kind.kind), options.subresource, ns, std::string(object->name())})) {
     co_return fail(*e);
   }
   std::lock_guard lock(mu_);
   if (options.subresource == "binding") co_return bind_locked(*object, ns);
-  if (!options.subresource.empty()) co_return fail(Code::kUnimplemented, "not in the fake: " + options.subresource);
+  if (!options.subresource.empty())
+    co_return fail(Code::kUnimplemented, "not in the fake: " + options.subresource);
   co_return create_locked(kind, ns, *object);
 }
 
@@ -359,28 +369,31 @@ Result<api::ObjectPtr> FakeTransport::write_locked(const api::KindInfo& kind, co
     metadata.set_generation(current.meta().generation());
   }
   const bool is_namespace = &kind == &core::Namespace::kind_info();
-  const bool kept = !next->meta().finalizers().empty() ||
-                    (is_namespace && !core::Namespace::of(*next).spec().finalizers().empty()) ||
-                    (&kind == &core::Pod::kind_info() && next->meta().deletion_grace_period_seconds_or(0) > 0);
+  const bool kept =
+      !next->meta().finalizers().empty() ||
+      (is_namespace && !core::Namespace::of(*next).spec().finalizers().empty()) ||
+      (&kind == &core::Pod::kind_info() && next->meta().deletion_grace_period_seconds_or(0) > 0);
   if (next->meta().has_deletion_timestamp() && !kept) {
     erase_locked(kind, *next);
     return api::freeze(std::move(next));
   }
-  if (api::equal(current.root(), next->root())) return find_locked(kind, current.namespace_(), current.name());
+  if (api::equal(current.root(), next->root()))
+    return find_locked(kind, current.namespace_(), current.name());
   return store_locked(kind, std::move(next), false);
 }
 
-Task<Result<api::ObjectPtr>> FakeTransport::update(const api::KindInfo& kind, std::string ns, api::ObjectPtr object,
-                                                   WriteOptions options) {
+Task<Result<api::ObjectPtr>> FakeTransport::update(const api::KindInfo& kind, std::string ns,
+                                                   api::ObjectPtr object, WriteOptions options) {
   const std::string name(object->name());
   if (auto e = fault({"update", std::string(kind.kind), options.subresource, ns, name})) co_return fail(*e);
   std::lock_guard lock(mu_);
   auto current = find_locked(kind, ns, name);
   if (!current) co_return fail(api::not_found(api::resource_of(kind), name));
   if (!object->resource_version().empty() && object->resource_version() != current->resource_version()) {
-    co_return fail(api::conflict(api::resource_of(kind), name,
-                                 "the object has been modified; please apply your changes to the latest version and "
-                                 "try again"));
+    co_return fail(
+        api::conflict(api::resource_of(kind), name,
+                      "the object has been modified; please apply your changes to the latest version and "
+                      "try again"));
   }
   co_return write_locked(kind, *current, object->clone(), options.subresource);
 }
@@ -394,12 +407,17 @@ Task<Result<api::ObjectPtr>> FakeTransport::patch(const api::KindInfo& kind, std
   boost::json::value doc = api::to_json_value(*current);
   boost::json::value change = CO_TRY(api::parse_json_value(body));
   switch (type) {
-    case PatchType::kJson: CO_TRY(api::apply_json_patch(change, doc)); break;
-    case PatchType::kMerge: api::apply_merge_patch(std::move(change), doc); break;
+    case PatchType::kJson:
+      CO_TRY(api::apply_json_patch(change, doc));
+      break;
+    case PatchType::kMerge:
+      api::apply_merge_patch(std::move(change), doc);
+      break;
     case PatchType::kStrategicMerge:
       CO_TRY(api::apply_strategic_patch(doc.as_object(), std::move(change.as_object()), *kind.type));
       break;
-    case PatchType::kApply: co_return fail(Code::kUnimplemented, "apply is not in the fake");
+    case PatchType::kApply:
+      co_return fail(Code::kUnimplemented, "apply is not in the fake");
   }
   auto next = CO_TRY(api::from_json_value(doc, kind));
   if (next.object->uid() != current->uid()) {
@@ -414,11 +432,13 @@ Task<Result<api::ObjectPtr>> FakeTransport::patch(const api::KindInfo& kind, std
 Result<api::ObjectPtr> FakeTransport::remove_locked(const api::KindInfo& kind, const api::Object& current,
                                                     const DeleteOptions& options) {
   if (!options.precondition_uid.empty() && options.precondition_uid != current.uid()) {
-    return fail(api::conflict(api::resource_of(kind), current.name(), "Precondition failed: UID in precondition"));
+    return fail(
+        api::conflict(api::resource_of(kind), current.name(), "Precondition failed: UID in precondition"));
   }
   if (!options.precondition_resource_version.empty() &&
       options.precondition_resource_version != current.resource_version()) {
-    return fail(api::conflict(api::resource_of(kind), current.name(), "Precondition failed: ResourceVersion"));
+    return fail(
+        api::conflict(api::resource_of(kind), current.name(), "Precondition failed: ResourceVersion"));
   }
   auto next = current.clone();
   auto metadata = next->mutable_meta();
@@ -426,14 +446,16 @@ Result<api::ObjectPtr> FakeTransport::remove_locked(const api::KindInfo& kind, c
   if (&kind == &core::Pod::kind_info()) {
     const auto pod = core::Pod::of(current);
     grace = options.grace_period_s.value_or(pod.spec().termination_grace_period_seconds_or(30));
-    if (pod.spec().node_name().empty() || pod.status().phase() == "Failed" || pod.status().phase() == "Succeeded") {
+    if (pod.spec().node_name().empty() || pod.status().phase() == "Failed" ||
+        pod.status().phase() == "Succeeded") {
       grace = 0;
     }
   }
   if (options.propagation_policy == "Orphan" && !next->meta().finalizers().contains("orphan")) {
     metadata.add_finalizers("orphan");
   }
-  if (options.propagation_policy == "Foreground" && !next->meta().finalizers().contains("foregroundDeletion")) {
+  if (options.propagation_policy == "Foreground" &&
+      !next->meta().finalizers().contains("foregroundDeletion")) {
     metadata.add_finalizers("foregroundDeletion");
   }
   const bool is_namespace = &kind == &core::Namespace::kind_info();
@@ -449,12 +471,13 @@ Result<api::ObjectPtr> FakeTransport::remove_locked(const api::KindInfo& kind, c
     if (!is_namespace) metadata.set_deletion_grace_period_seconds(grace);
   }
   if (is_namespace) core::NamespaceMut::of(*next).mutable_status().set_phase("Terminating");
-  if (api::equal(current.root(), next->root())) return find_locked(kind, current.namespace_(), current.name());
+  if (api::equal(current.root(), next->root()))
+    return find_locked(kind, current.namespace_(), current.name());
   return store_locked(kind, std::move(next), false);
 }
 
-Task<Result<api::ObjectPtr>> FakeTransport::remove(const api::KindInfo& kind, std::string ns, std::string name,
-                                                   DeleteOptions options) {
+Task<Result<api::ObjectPtr>> FakeTransport::remove(const api::KindInfo& kind, std::string ns,
+                                                   std::string name, DeleteOptions options) {
   if (auto e = fault({"delete", std::string(kind.kind), "", ns, name})) co_return fail(*e);
   std::lock_guard lock(mu_);
   auto current = find_locked(kind, ns, name);
@@ -462,8 +485,8 @@ Task<Result<api::ObjectPtr>> FakeTransport::remove(const api::KindInfo& kind, st
   co_return remove_locked(kind, *current, options);
 }
 
-Task<Result<void>> FakeTransport::delete_collection(const api::KindInfo& kind, std::string ns, DeleteOptions options,
-                                                    ListOptions which) {
+Task<Result<void>> FakeTransport::delete_collection(const api::KindInfo& kind, std::string ns,
+                                                    DeleteOptions options, ListOptions which) {
   if (auto e = fault({"deletecollection", std::string(kind.kind), "", ns, ""})) co_return fail(*e);
   Filter filter = CO_TRY(make_filter(ns, which));
   std::lock_guard lock(mu_);

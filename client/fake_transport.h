@@ -1,7 +1,7 @@
-// FakeTransport: an API server in memory, for tests of whatever talks to the API: resourceVersions, conflicts, watches from any
-// version, label and field selectors, patches, status and other subresources, generateName, finalizers, graceful deletion of
-// pods, no new content in namespaces being deleted. No validation, no defaults, no admission, no authorization.
-// Thread rule: thread-safe.
+// FakeTransport: an API server in memory, for tests of whatever talks to the API: resourceVersions,
+// conflicts, watches from any version, label and field selectors, patches, status and other subresources,
+// generateName, finalizers, graceful deletion of pods, no new content in namespaces being deleted. No
+// validation, no defaults, no admission, no authorization. Thread rule: thread-safe.
 #pragma once
 
 #include <deque>
@@ -63,8 +63,8 @@ class FakeTransport final : public Transport {
                                       WriteOptions options) override;
   Task<Result<api::ObjectPtr>> update(const api::KindInfo& kind, std::string ns, api::ObjectPtr object,
                                       WriteOptions options) override;
-  Task<Result<api::ObjectPtr>> patch(const api::KindInfo& kind, std::string ns, std::string name, PatchType type,
-                                     std::string body, WriteOptions options) override;
+  Task<Result<api::ObjectPtr>> patch(const api::KindInfo& kind, std::string ns, std::string name,
+                                     PatchType type, std::string body, WriteOptions options) override;
   Task<Result<api::ObjectPtr>> remove(const api::KindInfo& kind, std::string ns, std::string name,
                                       DeleteOptions options) override;
   Task<Result<void>> delete_collection(const api::KindInfo& kind, std::string ns, DeleteOptions options,
@@ -86,7 +86,8 @@ class FakeTransport final : public Transport {
   // Stores, or erases when the last reason to keep a deleted object is gone.
   Result<api::ObjectPtr> write_locked(const api::KindInfo& kind, const api::Object& current,
                                       std::unique_ptr<api::Object> next, const std::string& subresource);
-  Result<api::ObjectPtr> create_locked(const api::KindInfo& kind, const std::string& ns, const api::Object& object);
+  Result<api::ObjectPtr> create_locked(const api::KindInfo& kind, const std::string& ns,
+                                       const api::Object& object);
   Result<api::ObjectPtr> bind_locked(const api::Object& binding, const std::string& ns);
   Result<api::ObjectPtr> remove_locked(const api::KindInfo& kind, const api::Object& current,
                                        const DeleteOptions& options);

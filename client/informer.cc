@@ -14,8 +14,8 @@ namespace {
 constexpr Duration kShortWatch = std::chrono::seconds(1);
 }  // namespace
 
-Informer::Informer(const api::KindInfo& kind, InformerOptions options, Transport& transport, Clock& clock, Rng rng,
-                   Logger logger)
+Informer::Informer(const api::KindInfo& kind, InformerOptions options, Transport& transport, Clock& clock,
+                   Rng rng, Logger logger)
     : kind_(kind),
       options_(std::move(options)),
       transport_(transport),
@@ -152,7 +152,8 @@ void Informer::notify(const api::ObjectPtr& old, const api::ObjectPtr& now) {
   }
 }
 
-InformerFactory::InformerFactory(Transport& transport, Executor executor, Clock& clock, Rng rng, Logger logger)
+InformerFactory::InformerFactory(Transport& transport, Executor executor, Clock& clock, Rng rng,
+                                 Logger logger)
     : transport_(transport),
       executor_(std::move(executor)),
       clock_(clock),
@@ -190,6 +191,8 @@ Task<> InformerFactory::wait_for_sync() {
   for (auto& informer : started) co_await informer->wait_for_sync();
 }
 
-Task<> InformerFactory::stop() { co_await tasks_.stop(); }
+Task<> InformerFactory::stop() {
+  co_await tasks_.stop();
+}
 
 }  // namespace keelson::client

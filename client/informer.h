@@ -2,11 +2,12 @@
 //
 //   list ──► store (adds, updates, deletes by difference) ──► watch from the list's resourceVersion ──► store
 //     ▲                                                          │ 410: list again
-//     └──────────────────────────────────────────────────────────┘ broken: watch again from the last version seen
+//     └──────────────────────────────────────────────────────────┘ broken: watch again from the last version
+//     seen
 //
-// Handlers are called once per change, in order, on the informer's executor; they only enqueue keys (and may read any
-// store). They must not block and must not add handlers.
-// Retries back off from 0.8 s to 30 s with jitter, so a restarted server is found again and not stormed.
+// Handlers are called once per change, in order, on the informer's executor; they only enqueue keys (and may
+// read any store). They must not block and must not add handlers. Retries back off from 0.8 s to 30 s with
+// jitter, so a restarted server is found again and not stormed.
 //
 // InformerFactory shares one informer per kind and selection between all users of a process.
 // Thread rule: thread-safe.
@@ -50,7 +51,9 @@ class Informer {
 
   const api::KindInfo& kind() const { return kind_; }
   const Store& store() const { return store_; }
-  void add_index(std::string name, IndexFunction function) { store_.add_index(std::move(name), std::move(function)); }
+  void add_index(std::string name, IndexFunction function) {
+    store_.add_index(std::move(name), std::move(function));
+  }
   // Calls on_add for everything already known, then every change. May be called at any time.
   void add_handler(EventHandler handler);
 

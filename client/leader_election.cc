@@ -10,7 +10,9 @@ namespace keelson::client {
 namespace coordination = api::coordination_v1;
 
 namespace {
-const api::KindInfo& lease_kind() { return coordination::Lease::kind_info(); }
+const api::KindInfo& lease_kind() {
+  return coordination::Lease::kind_info();
+}
 std::int32_t whole_seconds(Duration d) {
   return static_cast<std::int32_t>(std::chrono::duration_cast<std::chrono::seconds>(d).count());
 }

@@ -1,9 +1,9 @@
 // LeaderElector: at most one active instance of a component, by a Lease object.
 //
-// The holder renews every retry period; who does not hold takes over once the Lease has not been seen to change for a
-// lease duration (by this process' own monotonic clock, so clock skew between hosts does not matter). A holder that
-// cannot renew for the renew deadline gives up leading before others may begin: 15 s / 10 s / 2 s.
-// Thread rule: one owner; is_leader() from any thread.
+// The holder renews every retry period; who does not hold takes over once the Lease has not been seen to
+// change for a lease duration (by this process' own monotonic clock, so clock skew between hosts does not
+// matter). A holder that cannot renew for the renew deadline gives up leading before others may begin: 15 s /
+// 10 s / 2 s. Thread rule: one owner; is_leader() from any thread.
 #pragma once
 
 #include <atomic>

@@ -8,13 +8,16 @@
 namespace keelson::client {
 
 namespace {
-Task<> store_result(Task<Result<void>> task, Result<void>* out) { *out = co_await std::move(task); }
+Task<> store_result(Task<Result<void>> task, Result<void>* out) {
+  *out = co_await std::move(task);
+}
 }  // namespace
 
 Task<std::vector<Result<void>>> run_all(Executor ex, std::vector<Task<Result<void>>> tasks) {
   std::vector<Result<void>> results(tasks.size());
   TaskGroup group;
-  for (std::size_t i = 0; i < tasks.size(); ++i) group.spawn(ex, store_result(std::move(tasks[i]), &results[i]));
+  for (std::size_t i = 0; i < tasks.size(); ++i)
+    group.spawn(ex, store_result(std::move(tasks[i]), &results[i]));
   std::exception_ptr aborted;
   try {
     co_await group.join();

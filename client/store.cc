@@ -15,7 +15,9 @@ std::string object_key(std::string_view ns, std::string_view name) {
   return key;
 }
 
-std::string object_key(const api::Object& object) { return object_key(object.namespace_(), object.name()); }
+std::string object_key(const api::Object& object) {
+  return object_key(object.namespace_(), object.name());
+}
 
 std::pair<std::string, std::string> split_key(std::string_view key) {
   const auto slash = key.find('/');

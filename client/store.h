@@ -1,6 +1,6 @@
-// Store: an informer's indexed cache: key ("namespace/name", or "name" where there is no namespace) → ObjectPtr.
-// Objects are shared with whoever holds them, never copied. Answers are sorted by key.
-// Thread rule: thread-safe (one writer, the informer; readers anywhere).
+// Store: an informer's indexed cache: key ("namespace/name", or "name" where there is no namespace) →
+// ObjectPtr. Objects are shared with whoever holds them, never copied. Answers are sorted by key. Thread
+// rule: thread-safe (one writer, the informer; readers anywhere).
 #pragma once
 
 #include <functional>
@@ -26,8 +26,8 @@ using IndexFunction = std::function<void(const api::Object& object, std::vector<
 
 class Store {
  public:
-  // Adds an index over what is and will be in the store. A name that exists is kept as it is: index functions of one
-  // name mean the same.
+  // Adds an index over what is and will be in the store. A name that exists is kept as it is: index functions
+  // of one name mean the same.
   void add_index(std::string name, IndexFunction function);
 
   // Null where there is none.

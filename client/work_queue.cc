@@ -10,7 +10,9 @@
 namespace keelson::client {
 
 namespace {
-double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+double seconds(Duration d) {
+  return std::chrono::duration<double>(d).count();
+}
 }  // namespace
 
 void DurationHistogram::observe(Duration d) {
@@ -198,8 +200,8 @@ void write_prometheus(std::string& out, const std::vector<WorkQueueStats>& stats
       double bound = 1e-8;
       for (std::size_t i = 0; i < DurationHistogram::kBuckets; ++i, bound *= 10) {
         below += h.counts[i];
-        fmt::format_to(std::back_inserter(out), "{}_bucket{{name=\"{}\",le=\"{:.3g}\"}} {}\n", name, s.name, bound,
-                       below);
+        fmt::format_to(std::back_inserter(out), "{}_bucket{{name=\"{}\",le=\"{:.3g}\"}} {}\n", name, s.name,
+                       bound, below);
       }
       fmt::format_to(std::back_inserter(out),
                      "{0}_bucket{{name=\"{1}\",le=\"+Inf\"}} {2}\n{0}_sum{{name=\"{1}\"}} {3}\n"
@@ -207,8 +209,10 @@ void write_prometheus(std::string& out, const std::vector<WorkQueueStats>& stats
                      name, s.name, h.total, h.sum_seconds);
     }
   };
-  histogram("workqueue_queue_duration_seconds", [](S s) -> const DurationHistogram& { return s.queue_duration; });
-  histogram("workqueue_work_duration_seconds", [](S s) -> const DurationHistogram& { return s.work_duration; });
+  histogram("workqueue_queue_duration_seconds",
+            [](S s) -> const DurationHistogram& { return s.queue_duration; });
+  histogram("workqueue_work_duration_seconds",
+            [](S s) -> const DurationHistogram& { return s.work_duration; });
 }
 
 }  // namespace keelson::client

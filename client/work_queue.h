@@ -2,7 +2,8 @@
 //
 // Holds keys ("namespace/name"). Invariants:
 //   - a key is waiting at most once, however often it was added;
-//   - a key is worked on by at most one worker: one that is added while being processed waits until done() and is
+//   - a key is worked on by at most one worker: one that is added while being processed waits until done()
+//   and is
 //     then queued again;
 //   - after shut_down() get() drains nothing more and answers nullopt.
 // Failed keys come back after an exponential back-off of their own (add_rate_limited), forgotten by forget().
@@ -50,7 +51,8 @@ struct WorkQueueStats {
   double longest_running_processor_seconds = 0;
 };
 
-// Appends the stats in Prometheus text form (workqueue_adds_total, workqueue_depth, …) to `out`; TYPE lines once.
+// Appends the stats in Prometheus text form (workqueue_adds_total, workqueue_depth, …) to `out`; TYPE lines
+// once.
 void write_prometheus(std::string& out, const std::vector<WorkQueueStats>& stats);
 
 class WorkQueue {
@@ -64,8 +66,8 @@ class WorkQueue {
   WorkQueue(Clock& clock, Options options);
 
   void add(std::string key);
-  // Adds `key` once `delay` has passed (at once when it is not positive). Of several delays the earliest wins.
-  // REQUIRES for delays to be kept: run_delays() runs.
+  // Adds `key` once `delay` has passed (at once when it is not positive). Of several delays the earliest
+  // wins. REQUIRES for delays to be kept: run_delays() runs.
   void add_after(std::string key, Duration delay);
   // add_after() with the key's back-off: base, 2·base, 4·base … max.
   void add_rate_limited(std::string key);

@@ -46,10 +46,18 @@ bool Selector::matches(api::Map<api::StringElem> labels) const {
     const bool in = value && std::find(r.values.begin(), r.values.end(), *value) != r.values.end();
     bool ok = false;
     switch (r.op) {
-      case Op::kIn: ok = in; break;
-      case Op::kNotIn: ok = !in; break;
-      case Op::kExists: ok = value.has_value(); break;
-      case Op::kDoesNotExist: ok = !value.has_value(); break;
+      case Op::kIn:
+        ok = in;
+        break;
+      case Op::kNotIn:
+        ok = !in;
+        break;
+      case Op::kExists:
+        ok = value.has_value();
+        break;
+      case Op::kDoesNotExist:
+        ok = !value.has_value();
+        break;
     }
     if (!ok) return false;
   }
@@ -67,8 +75,8 @@ std::string quoted(std::string_view s) {
 std::string adopt_patch(const api::Object& owner, const api::Object& object) {
   return fmt::format(
       R"({{"metadata":{{"ownerReferences":[{{"apiVersion":{},"kind":{},"name":{},"uid":{},"controller":true,"blockOwnerDeletion":true}}],"uid":{}}}}})",
-      quoted(owner.kind()->api_version), quoted(owner.kind()->kind), quoted(owner.name()), quoted(owner.uid()),
-      quoted(object.uid()));
+      quoted(owner.kind()->api_version), quoted(owner.kind()->kind), quoted(owner.name()),
+      quoted(owner.uid()), quoted(object.uid()));
 }
 
 std::string release_patch(const api::Object& owner, const api::Object& object) {
@@ -77,11 +85,14 @@ std::string release_patch(const api::Object& owner, const api::Object& object) {
 }
 
 // Gone, or another object by now: nothing to claim.
-bool is_gone(const Error& e) { return api::is_not_found(e) || api::is_invalid(e); }
+bool is_gone(const Error& e) {
+  return api::is_not_found(e) || api::is_invalid(e);
+}
 
 Task<Result<bool>> may_adopt(client::Transport& transport, api::ObjectPtr owner) {
   if (owner->meta().has_deletion_timestamp()) co_return false;
-  auto fresh = co_await transport.get(*owner->kind(), std::string(owner->namespace_()), std::string(owner->name()), {});
+  auto fresh = co_await transport.get(*owner->kind(), std::string(owner->namespace_()),
+                                      std::string(owner->name()), {});
   if (!fresh) {
     if (api::is_not_found(fresh.error())) co_return false;
     co_return fail(fresh.error());

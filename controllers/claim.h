@@ -1,5 +1,6 @@
 // Claiming: which objects belong to a controller. By selector and owner reference:
-//   owned and matching: kept; owned and not matching: released; orphaned and matching: adopted; others: ignored.
+//   owned and matching: kept; owned and not matching: released; orphaned and matching: adopted; others:
+//   ignored.
 // Adoption and release are PATCHes of ownerReferences guarded by uid, and make no event.
 #pragma once
 
@@ -13,7 +14,8 @@
 
 namespace keelson::controllers {
 
-// A label selector, owned (independent of the object it was read from). One with no requirement matches everything.
+// A label selector, owned (independent of the object it was read from). One with no requirement matches
+// everything.
 class Selector {
  public:
   // From a LabelSelector; an absent one matches nothing.
@@ -34,9 +36,9 @@ class Selector {
   std::vector<Requirement> requirements_;
 };
 
-// Claims among `candidates` for `owner`. Objects being deleted are neither adopted nor released but kept when owned.
-// Nothing is adopted when the owner is being deleted or is, read anew, another object. The error is the first failure other than
-// "gone meanwhile".
+// Claims among `candidates` for `owner`. Objects being deleted are neither adopted nor released but kept when
+// owned. Nothing is adopted when the owner is being deleted or is, read anew, another object. The error is
+// the first failure other than "gone meanwhile".
 Task<Result<std::vector<api::ObjectPtr>>> claim(client::Transport& transport, api::ObjectPtr owner,
                                                 Selector selector, std::vector<api::ObjectPtr> candidates);
 

@@ -60,7 +60,8 @@ Task<> Controller::run_worker() {
       queue_.forget(*key);
     } else {
       // A lost race, or something that only takes its time.
-      const bool expected = api::is_conflict(result.error()) || result.error().code == Code::kFailedPrecondition;
+      const bool expected =
+          api::is_conflict(result.error()) || result.error().code == Code::kFailedPrecondition;
       if (expected) {
         logger_.debug("sync not done, again", {{"key", *key}, {"error", result.error()}});
       } else {

@@ -1,8 +1,9 @@
-// Controller: the loop that all controllers share. Informers' handlers enqueue keys; workers take a key, call sync(key),
-// which reads caches and acts; an error brings the key back after its back-off.
+// Controller: the loop that all controllers share. Informers' handlers enqueue keys; workers take a key, call
+// sync(key), which reads caches and acts; an error brings the key back after its back-off.
 //
-// Thread rule: sync() runs on the controller's one strand, several keys interleaved at co_await (never the same key
-// twice at once). Handlers run on informers' executors: they touch only the queue and other thread-safe things.
+// Thread rule: sync() runs on the controller's one strand, several keys interleaved at co_await (never the
+// same key twice at once). Handlers run on informers' executors: they touch only the queue and other
+// thread-safe things.
 #pragma once
 
 #include <string>
@@ -31,8 +32,8 @@ struct Context {
 
 class Controller {
  public:
-  // `name` names queue and logger ("deployment"); `workers` keys are worked on at once; a failing key is tried again
-  // after at most `max_backoff`.
+  // `name` names queue and logger ("deployment"); `workers` keys are worked on at once; a failing key is
+  // tried again after at most `max_backoff`.
   Controller(const Context& context, std::string name, int workers,
              Duration max_backoff = std::chrono::seconds(1000));
   virtual ~Controller();  // REQUIRES: stop() has returned, or start() was never called.
@@ -47,7 +48,8 @@ class Controller {
   bool idle(Duration within = Duration::zero()) const { return queue_.idle(within); }
 
  protected:
-  // Brings the object named by `key` one step nearer to what is wanted. An error requeues the key with back-off.
+  // Brings the object named by `key` one step nearer to what is wanted. An error requeues the key with
+  // back-off.
   virtual Task<Result<void>> sync(std::string key) = 0;
 
   // The shared informer of a kind ("apps/v1", "Deployment"); remembered, so that workers wait for it.

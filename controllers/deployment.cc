@@ -20,7 +20,9 @@ std::vector<api::ObjectPtr> Rollout::all() const {
 
 namespace {
 
-std::int64_t replicas_of(const api::Object& set) { return apps::ReplicaSet::of(set).spec().replicas_or(1); }
+std::int64_t replicas_of(const api::Object& set) {
+  return apps::ReplicaSet::of(set).spec().replicas_or(1);
+}
 
 ReplicaSetState state_of(const api::Object& set) {
   const auto rs = apps::ReplicaSet::of(set);
@@ -67,7 +69,8 @@ DeploymentController::DeploymentController(const Context& context, int workers)
 void DeploymentController::watch_objects() {
   deployments_.add_handler({
       .on_add = [this](const api::ObjectPtr& o) { queue_.add(client::object_key(*o)); },
-      .on_update = [this](const api::ObjectPtr&, const api::ObjectPtr& o) { queue_.add(client::object_key(*o)); },
+      .on_update = [this](const api::ObjectPtr&,
+                          const api::ObjectPtr& o) { queue_.add(client::object_key(*o)); },
       .on_delete = [this](const api::ObjectPtr& o) { queue_.add(client::object_key(*o)); },
   });
   sets_.add_handler({
@@ -143,9 +146,11 @@ Task<Result<void>> DeploymentController::check_paused(Rollout* rollout) {
   if (d.spec().paused() == said) co_return Result<void>{};
   StatusEdit edit(*rollout);
   if (d.spec().paused()) {
-    set_condition(edit.status, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused", api_now(clock_));
+    set_condition(edit.status, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused",
+                  api_now(clock_));
   } else {
-    set_condition(edit.status, "Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed", api_now(clock_));
+    set_condition(edit.status, "Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed",
+                  api_now(clock_));
   }
   co_return co_await update_status(rollout, api::freeze(std::move(edit.object)));
 }
@@ -157,7 +162,8 @@ Task<Result<void>> DeploymentController::find_new_set(Rollout* rollout, std::vec
   rollout->new_set = new_set_of(rollout->view(), sets);
   rollout->old_sets.clear();
   for (auto& set : sets) {
-    if (!rollout->new_set || set->uid() != rollout->new_set->uid()) rollout->old_sets.push_back(std::move(set));
+    if (!rollout->new_set || set->uid() != rollout->new_set->uid())
+      rollout->old_sets.push_back(std::move(set));
   }
   if (rollout->new_set) co_return co_await refresh_new_set(rollout);
   if (create) co_return co_await create_new_set(rollout);
@@ -175,8 +181,8 @@ Task<Result<void>> DeploymentController::refresh_new_set(Rollout* rollout) {
   }
   const std::string ns(rollout->deployment->namespace_());
   if (changed) {
-    rollout->new_set =
-        CO_TRY(co_await transport_.update(apps::ReplicaSet::kind_info(), ns, api::freeze(std::move(copy)), {}));
+    rollout->new_set = CO_TRY(
+        co_await transport_.update(apps::ReplicaSet::kind_info(), ns, api::freeze(std::move(copy)), {}));
   }
   // The Deployment's revision follows its new ReplicaSet's.
   const std::string revision(rollout->new_set->meta().annotations().get(kRevision));
@@ -197,12 +203,14 @@ Task<Result<void>> DeploymentController::refresh_new_set(Rollout* rollout) {
 
 Task<Result<void>> DeploymentController::create_new_set(Rollout* rollout) {
   const auto d = rollout->view();
-  const auto collisions = d.status().has_collision_count() ? std::optional(d.status().collision_count()) : std::nullopt;
+  const auto collisions =
+      d.status().has_collision_count() ? std::optional(d.status().collision_count()) : std::nullopt;
   const std::string hash = pod_template_hash(d.spec().template_(), collisions);
   const auto numbers = deployment_numbers(d);
   std::int64_t others = 0;
   for (const auto& set : rollout->old_sets) others += replicas_of(*set);
-  const std::int64_t replicas = is_rolling_update(d) ? new_replica_set_size(numbers, others, 0) : numbers.desired;
+  const std::int64_t replicas =
+      is_rolling_update(d) ? new_replica_set_size(numbers, others, 0) : numbers.desired;
 
   auto object = api::Object::make(apps::ReplicaSet::kind_info(), 4096);
   auto set = apps::ReplicaSetMut::of(*object);
@@ -224,7 +232,8 @@ Task<Result<void>> DeploymentController::create_new_set(Rollout* rollout) {
   put_sizes(set, numbers);
 
   api::ObjectPtr wanted = api::freeze(std::move(object));
-  auto created = co_await transport_.create(apps::ReplicaSet::kind_info(), std::string(wanted->namespace_()), wanted, {});
+  auto created = co_await transport_.create(apps::ReplicaSet::kind_info(), std::string(wanted->namespace_()),
+                                            wanted, {});
   if (!created) co_return co_await resolve_collision(rollout, wanted, created.error());
   rollout->new_set = *created;
   if (replicas > 0) {
@@ -240,7 +249,8 @@ Task<Result<void>> DeploymentController::create_new_set(Rollout* rollout) {
   co_return co_await update_status(rollout, api::freeze(std::move(edit.object)));
 }
 
-Task<Result<void>> DeploymentController::resolve_collision(Rollout* rollout, api::ObjectPtr wanted, Error error) {
+Task<Result<void>> DeploymentController::resolve_collision(Rollout* rollout, api::ObjectPtr wanted,
+                                                           Error error) {
   const auto d = rollout->view();
   StatusEdit edit(*rollout);
   if (api::is_already_exists(error)) {
@@ -277,8 +287,8 @@ Task<Result<api::ObjectPtr>> DeploymentController::scale(api::ObjectPtr deployme
   const bool sizes = put_sizes(mut, deployment_numbers(apps::Deployment::of(*deployment)));
   if (!sizes && before == replicas) co_return set;
   mut.mutable_spec().set_replicas(static_cast<std::int32_t>(replicas));
-  auto updated = CO_TRY(co_await transport_.update(apps::ReplicaSet::kind_info(), std::string(set->namespace_()),
-                                                   api::freeze(std::move(copy)), {}));
+  auto updated = CO_TRY(co_await transport_.update(
+      apps::ReplicaSet::kind_info(), std::string(set->namespace_()), api::freeze(std::move(copy)), {}));
   if (before != replicas) {
     recorder_.event(*deployment, "Normal", "ScalingReplicaSet",
                     fmt::format("Scaled {} replica set {} from {} to {}", replicas > before ? "up" : "down",
@@ -297,7 +307,8 @@ Task<Result<void>> DeploymentController::apply(Rollout* rollout, std::vector<Sca
   co_return Result<void>{};
 }
 
-Task<Result<void>> DeploymentController::sync_paused_or_scaled(Rollout* rollout, std::vector<api::ObjectPtr> sets) {
+Task<Result<void>> DeploymentController::sync_paused_or_scaled(Rollout* rollout,
+                                                               std::vector<api::ObjectPtr> sets) {
   CO_TRY(co_await find_new_set(rollout, std::move(sets), false));
   const auto numbers = deployment_numbers(rollout->view());
   const auto all = rollout->all();
@@ -428,8 +439,8 @@ Task<Result<void>> DeploymentController::write_progress(Rollout* rollout) {
 }
 
 Task<Result<void>> DeploymentController::update_status(Rollout* rollout, api::ObjectPtr wanted) {
-  auto updated = co_await transport_.update(apps::Deployment::kind_info(), std::string(wanted->namespace_()), wanted,
-                                            {.subresource = "status"});
+  auto updated = co_await transport_.update(apps::Deployment::kind_info(), std::string(wanted->namespace_()),
+                                            wanted, {.subresource = "status"});
   if (!updated) {
     if (api::is_not_found(updated.error())) co_return Result<void>{};
     co_return fail(updated.error());
@@ -445,7 +456,8 @@ void DeploymentController::requeue_for_deadline(const Rollout& rollout) {
   if (is_complete(d, d.status()) || c.reason() == "ProgressDeadlineExceeded") return;
   const std::int64_t left =
       c.last_update_time().seconds + d.spec().progress_deadline_seconds() - unix_seconds(clock_.wall());
-  queue_.add_after(client::object_key(*rollout.deployment), std::chrono::seconds(std::max<std::int64_t>(left, 0) + 1));
+  queue_.add_after(client::object_key(*rollout.deployment),
+                   std::chrono::seconds(std::max<std::int64_t>(left, 0) + 1));
 }
 
 }  // namespace keelson::controllers

@@ -1,9 +1,9 @@
 // DeploymentController: moves Deployments from one ReplicaSet to the next.
 //
-// sync(key) takes one step (create the new ReplicaSet, or scale one up or some down) and writes status; every ReplicaSet's
-// change brings the key back until nothing is left to do. What is scaled by how much is decided in
-// controllers/deployment_plan.h; conditions and counts in controllers/deployment_status.h; revisions and annotations in
-// controllers/deployment_revision.h.
+// sync(key) takes one step (create the new ReplicaSet, or scale one up or some down) and writes status; every
+// ReplicaSet's change brings the key back until nothing is left to do. What is scaled by how much is decided
+// in controllers/deployment_plan.h; conditions and counts in controllers/deployment_status.h; revisions and
+// annotations in controllers/deployment_revision.h.
 #pragma once
 
 #include "api/gen/apps_v1.h"
@@ -15,8 +15,8 @@ namespace keelson::controllers {
 
 namespace apps = api::apps_v1;
 
-// A Deployment and its ReplicaSets, as one sync sees and changes them: writes replace the objects here, so that later
-// steps of the same sync work on current ones.
+// A Deployment and its ReplicaSets, as one sync sees and changes them: writes replace the objects here, so
+// that later steps of the same sync work on current ones.
 struct Rollout {
   api::ObjectPtr deployment;
   std::vector<api::ObjectPtr> old_sets;
@@ -39,8 +39,8 @@ class DeploymentController final : public Controller {
   void enqueue_owner(const api::Object& replica_set);
   Task<Result<std::vector<api::ObjectPtr>>> claim_sets(api::ObjectPtr deployment);
 
-  // Which ReplicaSet is the new one. With `create`, makes it when there is none; brings its revision and annotations up to
-  // date and the Deployment's revision after it.
+  // Which ReplicaSet is the new one. With `create`, makes it when there is none; brings its revision and
+  // annotations up to date and the Deployment's revision after it.
   Task<Result<void>> find_new_set(Rollout* rollout, std::vector<api::ObjectPtr> sets, bool create);
   Task<Result<void>> refresh_new_set(Rollout* rollout);
   Task<Result<void>> create_new_set(Rollout* rollout);
@@ -54,7 +54,8 @@ class DeploymentController final : public Controller {
   Task<Result<void>> clean_up_history(Rollout* rollout);
   bool old_pods_running(const Rollout& rollout) const;
 
-  // Brings spec.replicas and the size annotations of one ReplicaSet up to date; with an event when the size changes.
+  // Brings spec.replicas and the size annotations of one ReplicaSet up to date; with an event when the size
+  // changes.
   Task<Result<api::ObjectPtr>> scale(api::ObjectPtr deployment, api::ObjectPtr set, std::int64_t replicas);
   Task<Result<void>> apply(Rollout* rollout, std::vector<ScaleTo> plan);
 

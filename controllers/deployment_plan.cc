@@ -36,7 +36,8 @@ std::int64_t effective_max_unavailable(const DeploymentNumbers& d) {
   return std::min(d.bounds.max_unavailable, d.desired);
 }
 
-std::int64_t new_replica_set_size(const DeploymentNumbers& d, std::int64_t all_replicas, std::int64_t new_replicas) {
+std::int64_t new_replica_set_size(const DeploymentNumbers& d, std::int64_t all_replicas,
+                                  std::int64_t new_replicas) {
   const std::int64_t most = d.desired + d.bounds.max_surge;
   if (all_replicas >= most) return new_replicas;
   return new_replicas + std::min(most - all_replicas, d.desired - new_replicas);
@@ -106,8 +107,8 @@ std::int64_t share_of_change(const DeploymentNumbers& d, const ReplicaSetState& 
   } else {
     const std::int64_t before = s.max_replicas_annotation > 0 ? s.max_replicas_annotation : d.status_replicas;
     if (before == 0) return 0;
-    const double size = static_cast<double>(s.replicas) * static_cast<double>(d.desired + d.bounds.max_surge) /
-                        static_cast<double>(before);
+    const double size = static_cast<double>(s.replicas) *
+                        static_cast<double>(d.desired + d.bounds.max_surge) / static_cast<double>(before);
     fraction = std::llround(size) - s.replicas;
   }
   const std::int64_t allowed = to_add - added;
@@ -130,7 +131,8 @@ std::vector<ScaleTo> plan_rolling_step(const DeploymentNumbers& d, const std::ve
   return plan_scale_down(d, sets, new_index);
 }
 
-std::vector<ScaleTo> plan_proportional_scale(const DeploymentNumbers& d, const std::vector<ReplicaSetState>& sets) {
+std::vector<ScaleTo> plan_proportional_scale(const DeploymentNumbers& d,
+                                             const std::vector<ReplicaSetState>& sets) {
   std::vector<std::size_t> active;
   for (std::size_t i = 0; i < sets.size(); ++i) {
     if (sets[i].replicas > 0) active.push_back(i);
@@ -140,7 +142,8 @@ std::vector<ScaleTo> plan_proportional_scale(const DeploymentNumbers& d, const s
   std::sort(active.begin(), active.end(), [&](std::size_t a, std::size_t b) {
     if (sets[a].replicas != sets[b].replicas) return sets[a].replicas > sets[b].replicas;
     if (sets[a].created_unix == sets[b].created_unix) return sets[a].name < sets[b].name;
-    return to_add > 0 ? sets[a].created_unix > sets[b].created_unix : sets[a].created_unix < sets[b].created_unix;
+    return to_add > 0 ? sets[a].created_unix > sets[b].created_unix
+                      : sets[a].created_unix < sets[b].created_unix;
   });
   std::vector<ScaleTo> out;
   std::int64_t added = 0;
@@ -149,7 +152,8 @@ std::vector<ScaleTo> plan_proportional_scale(const DeploymentNumbers& d, const s
     out.push_back({i, sets[i].replicas + n});
     added += n;
   }
-  if (!out.empty() && to_add != 0) out[0].replicas = std::max<std::int64_t>(0, out[0].replicas + to_add - added);
+  if (!out.empty() && to_add != 0)
+    out[0].replicas = std::max<std::int64_t>(0, out[0].replicas + to_add - added);
   return out;
 }
 

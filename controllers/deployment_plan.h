@@ -1,5 +1,5 @@
-// The arithmetic of Deployments: how many replicas each ReplicaSet gets next. Pure functions over plain numbers;
-// controllers/deployment.cc feeds them from the cache and carries the answers out.
+// The arithmetic of Deployments: how many replicas each ReplicaSet gets next. Pure functions over plain
+// numbers; controllers/deployment.cc feeds them from the cache and carries the answers out.
 //
 // Bounds kept by plan_rolling_step (tests/controllers/deployment_plan_test.cc walks them):
 //   sum of spec replicas never rises above desired + maxSurge by a step up;
@@ -26,8 +26,8 @@ struct RollingBounds {
   std::int64_t max_surge = 0;
   std::int64_t max_unavailable = 0;
 };
-// Both resolved (surge rounded up, unavailable rounded down); when both come to zero, unavailable is one, so that a
-// rollout can move at all.
+// Both resolved (surge rounded up, unavailable rounded down); when both come to zero, unavailable is one, so
+// that a rollout can move at all.
 RollingBounds resolve_bounds(IntOrPercent surge, IntOrPercent unavailable, std::int64_t desired);
 
 // What planning needs to know of one ReplicaSet.
@@ -54,18 +54,20 @@ struct DeploymentNumbers {
 // maxUnavailable as used for availability: at most `desired`.
 std::int64_t effective_max_unavailable(const DeploymentNumbers& d);
 
-// The size of the new ReplicaSet in a rolling update, all ReplicaSets (the new one included, also when it is about to
-// be created with 0) holding `all_replicas` in their specs.
-std::int64_t new_replica_set_size(const DeploymentNumbers& d, std::int64_t all_replicas, std::int64_t new_replicas);
+// The size of the new ReplicaSet in a rolling update, all ReplicaSets (the new one included, also when it is
+// about to be created with 0) holding `all_replicas` in their specs.
+std::int64_t new_replica_set_size(const DeploymentNumbers& d, std::int64_t all_replicas,
+                                  std::int64_t new_replicas);
 
 // The next step of a rolling update: up (the new one), or down (old ones), or nothing (empty).
 // `sets[new_index]` is the new ReplicaSet; the others are old.
 std::vector<ScaleTo> plan_rolling_step(const DeploymentNumbers& d, const std::vector<ReplicaSetState>& sets,
                                        std::size_t new_index);
 
-// How a change of spec.replicas in mid-rollout is spread over the active ReplicaSets, by their share; what rounding
-// leaves goes to the first (largest, then newest on the way up, oldest on the way down). Every active set is in the
-// answer, changed or not, since its annotations have to be brought up to date.
-std::vector<ScaleTo> plan_proportional_scale(const DeploymentNumbers& d, const std::vector<ReplicaSetState>& sets);
+// How a change of spec.replicas in mid-rollout is spread over the active ReplicaSets, by their share; what
+// rounding leaves goes to the first (largest, then newest on the way up, oldest on the way down). Every
+// active set is in the answer, changed or not, since its annotations have to be brought up to date.
+std::vector<ScaleTo> plan_proportional_scale(const DeploymentNumbers& d,
+                                             const std::vector<ReplicaSetState>& sets);
 
 }  // namespace keelson::controllers

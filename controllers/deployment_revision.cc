@@ -10,8 +10,9 @@ namespace {
 constexpr std::size_t kHistoryChars = 2000;
 
 bool is_own_annotation(std::string_view key) {
-  return key == "kubectl.kubernetes.io/last-applied-configuration" || key == kRevision || key == kRevisionHistory ||
-         key == kDesiredReplicas || key == kMaxReplicas || key == "deprecated.deployment.rollback.to";
+  return key == "kubectl.kubernetes.io/last-applied-configuration" || key == kRevision ||
+         key == kRevisionHistory || key == kDesiredReplicas || key == kMaxReplicas ||
+         key == "deprecated.deployment.rollback.to";
 }
 
 std::int64_t number(std::string_view text) {
@@ -53,7 +54,8 @@ api::ObjectPtr new_set_of(apps::Deployment deployment, const std::vector<api::Ob
     return a->name() < b->name();
   });
   for (const auto& set : sorted) {
-    if (same_template(apps::ReplicaSet::of(*set).spec().template_(), deployment.spec().template_())) return set;
+    if (same_template(apps::ReplicaSet::of(*set).spec().template_(), deployment.spec().template_()))
+      return set;
   }
   return nullptr;
 }

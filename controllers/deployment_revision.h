@@ -29,8 +29,8 @@ bool same_template(core::PodTemplateSpec a, core::PodTemplateSpec b);
 api::ObjectPtr new_set_of(apps::Deployment deployment, const std::vector<api::ObjectPtr>& sets);
 std::int64_t max_revision(const std::vector<api::ObjectPtr>& sets);
 
-// Copies the Deployment's annotations (but those that are its own) to the ReplicaSet, and raises its revision to
-// `revision`, its previous one going to the history annotation. True when something changed.
+// Copies the Deployment's annotations (but those that are its own) to the ReplicaSet, and raises its revision
+// to `revision`, its previous one going to the history annotation. True when something changed.
 bool put_revision(apps::Deployment deployment, apps::ReplicaSetMut set, std::int64_t revision);
 // Puts desired-replicas and max-replicas. True when something changed.
 bool put_sizes(apps::ReplicaSetMut set, const DeploymentNumbers& numbers);

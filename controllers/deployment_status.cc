@@ -18,7 +18,9 @@ IntOrPercent int_or_percent(api::IntOrString v) {
 
 }  // namespace
 
-bool is_rolling_update(apps::Deployment deployment) { return deployment.spec().strategy().type() == "RollingUpdate"; }
+bool is_rolling_update(apps::Deployment deployment) {
+  return deployment.spec().strategy().type() == "RollingUpdate";
+}
 
 DeploymentNumbers deployment_numbers(apps::Deployment deployment) {
   DeploymentNumbers out;
@@ -26,18 +28,20 @@ DeploymentNumbers deployment_numbers(apps::Deployment deployment) {
   out.status_replicas = deployment.status().replicas();
   if (is_rolling_update(deployment)) {
     const auto rolling = deployment.spec().strategy().rolling_update();
-    out.bounds = resolve_bounds(int_or_percent(rolling.max_surge()), int_or_percent(rolling.max_unavailable()),
-                                out.desired);
+    out.bounds = resolve_bounds(int_or_percent(rolling.max_surge()),
+                                int_or_percent(rolling.max_unavailable()), out.desired);
   }
   return out;
 }
 
 bool has_progress_deadline(apps::Deployment deployment) {
-  return deployment.spec().has_progress_deadline_seconds() && deployment.spec().progress_deadline_seconds() != kNoLimit;
+  return deployment.spec().has_progress_deadline_seconds() &&
+         deployment.spec().progress_deadline_seconds() != kNoLimit;
 }
 
 bool has_history_limit(apps::Deployment deployment) {
-  return deployment.spec().has_revision_history_limit() && deployment.spec().revision_history_limit() != kNoLimit;
+  return deployment.spec().has_revision_history_limit() &&
+         deployment.spec().revision_history_limit() != kNoLimit;
 }
 
 apps::DeploymentCondition deployment_condition(apps::DeploymentStatus status, std::string_view type) {
@@ -70,8 +74,8 @@ void set_condition(apps::DeploymentStatusMut status, std::string_view type, std:
   c.set_message(message);
 }
 
-void put_counts(apps::Deployment deployment, const std::vector<api::ObjectPtr>& sets, const api::Object* new_set,
-                apps::DeploymentStatusMut status, api::Time now) {
+void put_counts(apps::Deployment deployment, const std::vector<api::ObjectPtr>& sets,
+                const api::Object* new_set, apps::DeploymentStatusMut status, api::Time now) {
   std::int32_t wanted = 0, replicas = 0, ready = 0, available = 0, terminating = 0;
   for (const auto& object : sets) {
     const auto rs = apps::ReplicaSet::of(*object);
@@ -90,7 +94,8 @@ void put_counts(apps::Deployment deployment, const std::vector<api::ObjectPtr>& 
   status.set_terminating_replicas(terminating);
   const auto numbers = deployment_numbers(deployment);
   if (available >= numbers.desired - effective_max_unavailable(numbers)) {
-    set_condition(status, "Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability.", now);
+    set_condition(status, "Available", "True", "MinimumReplicasAvailable",
+                  "Deployment has minimum availability.", now);
   } else {
     set_condition(status, "Available", "False", "MinimumReplicasUnavailable",
                   "Deployment does not have minimum availability.", now);
@@ -144,17 +149,19 @@ bool has_timed_out(apps::Deployment deployment, apps::DeploymentStatus status, a
   return c.last_update_time().seconds + deployment.spec().progress_deadline_seconds() < now.seconds;
 }
 
-void put_progress(apps::Deployment deployment, const std::vector<api::ObjectPtr>& sets, const api::Object* new_set,
-                  apps::DeploymentStatusMut status, api::Time now) {
+void put_progress(apps::Deployment deployment, const std::vector<api::ObjectPtr>& sets,
+                  const api::Object* new_set, apps::DeploymentStatusMut status, api::Time now) {
   if (!has_progress_deadline(deployment)) remove_condition(status, "Progressing");
   const auto current = deployment_condition(deployment.status(), "Progressing");
   const bool was_complete = status.view().replicas() == status.view().updated_replicas() && current &&
                             current.reason() == "NewReplicaSetAvailable";
   if (has_progress_deadline(deployment) && !was_complete) {
-    const std::string who = new_set != nullptr ? fmt::format("ReplicaSet \"{}\"", new_set->name())
-                                               : fmt::format("Deployment \"{}\"", deployment.metadata().name());
+    const std::string who = new_set != nullptr
+                                ? fmt::format("ReplicaSet \"{}\"", new_set->name())
+                                : fmt::format("Deployment \"{}\"", deployment.metadata().name());
     if (is_complete(deployment, status)) {
-      set_condition(status, "Progressing", "True", "NewReplicaSetAvailable", who + " has successfully progressed.", now);
+      set_condition(status, "Progressing", "True", "NewReplicaSetAvailable",
+                    who + " has successfully progressed.", now);
     } else if (is_progressing(deployment.status(), status)) {
       // Its update time moves with every step: the deadline counts from there.
       const api::Time since = current && current.status() == "True" ? current.last_transition_time() : now;
@@ -163,8 +170,8 @@ void put_progress(apps::Deployment deployment, const std::vector<api::ObjectPtr>
       auto conditions = status.mutable_conditions();
       conditions.at(conditions.size() - 1).set_last_transition_time(since);
     } else if (has_timed_out(deployment, status, now)) {
-      set_condition(status, "Progressing", "False", "ProgressDeadlineExceeded", who + " has timed out progressing.",
-                    now);
+      set_condition(status, "Progressing", "False", "ProgressDeadlineExceeded",
+                    who + " has timed out progressing.", now);
     }
   }
   put_failure(sets, new_set, status, now);

@@ -16,14 +16,15 @@ std::string quoted(std::string_view s) {
 }  // namespace
 
 Task<Result<void>> disrupt_and_delete(client::Transport& transport, api::ObjectPtr pod, std::string reason,
-                                      std::string message, bool set_failed, std::optional<std::int64_t> grace_s,
-                                      api::Time now) {
+                                      std::string message, bool set_failed,
+                                      std::optional<std::int64_t> grace_s, api::Time now) {
   const auto& kind = core::Pod::kind_info();
   const std::string ns(pod->namespace_()), name(pod->name());
   const std::string phase = set_failed ? R"("phase":"Failed",)" : "";
   const std::string patch = fmt::format(
       R"({{"metadata":{{"uid":{}}},"status":{{{}"conditions":[{{"type":"DisruptionTarget","status":"True","observedGeneration":{},"lastTransitionTime":"{}","reason":{},"message":{}}}]}}}})",
-      quoted(pod->uid()), phase, pod->meta().generation(), api::format_time(now), quoted(reason), quoted(message));
+      quoted(pod->uid()), phase, pod->meta().generation(), api::format_time(now), quoted(reason),
+      quoted(message));
   auto patched = co_await transport.patch(kind, ns, name, client::PatchType::kStrategicMerge, patch,
                                           {.subresource = "status"});
   if (!patched) {

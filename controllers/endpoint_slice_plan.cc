@@ -15,7 +15,8 @@ constexpr std::string_view kController = "endpointslice-controller.k8s.io";
 std::vector<ServedPort> ports_of(discovery::EndpointSlice slice) {
   std::vector<ServedPort> out;
   for (discovery::EndpointPort p : slice.ports()) {
-    out.push_back({std::string(p.name()), p.port(), std::string(p.protocol()), std::string(p.app_protocol())});
+    out.push_back(
+        {std::string(p.name()), p.port(), std::string(p.protocol()), std::string(p.app_protocol())});
   }
   std::sort(out.begin(), out.end());
   return out;
@@ -37,7 +38,8 @@ void put_endpoint(const WantedEndpoint& from, discovery::EndpointMut out) {
   if (!from.zone.empty()) out.set_zone(from.zone);
 }
 
-// Takes out of `left` those that are in `slice` already, in the slice's order. True when something of it is not wanted.
+// Takes out of `left` those that are in `slice` already, in the slice's order. True when something of it is
+// not wanted.
 bool keep_present(discovery::EndpointSlice slice, std::vector<WantedEndpoint>& left,
                   std::vector<WantedEndpoint>& kept) {
   bool dropped = false;
@@ -121,7 +123,8 @@ SlicePlan plan_slices(const std::map<std::vector<ServedPort>, std::vector<Wanted
 
 std::unique_ptr<api::Object> render_slice(const api::Object& service, std::string_view family,
                                           const SlicePlan::Slice& slice) {
-  auto object = slice.current ? slice.current->clone() : api::Object::make(discovery::EndpointSlice::kind_info(), 2048);
+  auto object =
+      slice.current ? slice.current->clone() : api::Object::make(discovery::EndpointSlice::kind_info(), 2048);
   auto out = discovery::EndpointSliceMut::of(*object);
   auto metadata = out.mutable_metadata();
   if (!slice.current) {

@@ -24,7 +24,9 @@ std::int64_t version_number(std::string_view rv) {
   return n;
 }
 
-bool is_ours(const api::Object& slice) { return slice.meta().labels().get(kManagedBy) == kController; }
+bool is_ours(const api::Object& slice) {
+  return slice.meta().labels().get(kManagedBy) == kController;
+}
 
 void index_by_service(const api::Object& slice, std::vector<std::string>& values) {
   const auto service = slice.meta().labels().get(kServiceName);
@@ -73,7 +75,8 @@ Task<Result<void>> EndpointSliceController::sync(std::string key) {
   const Selector selector = Selector::from(view.spec().selector());
   std::vector<api::ObjectPtr> pods;
   for (auto& pod : pods_.store().list_namespace(service->namespace_())) {
-    if (selector.matches(pod->meta().labels()) && may_serve(core::Pod::of(*pod), true)) pods.push_back(std::move(pod));
+    if (selector.matches(pod->meta().labels()) && may_serve(core::Pod::of(*pod), true))
+      pods.push_back(std::move(pod));
   }
   if (auto it = written_.find(key); it != written_.end()) {
     if (version_number(slices_.last_resource_version()) < it->second) {
@@ -95,8 +98,8 @@ Task<Result<void>> EndpointSliceController::sync(std::string key) {
   for (const auto& slice : all) {
     const auto type = discovery::EndpointSlice::of(*slice).address_type();
     if (std::find(families.begin(), families.end(), type) != families.end()) continue;
-    auto done = co_await transport_.remove(discovery::EndpointSlice::kind_info(), std::string(slice->namespace_()),
-                                           std::string(slice->name()), {});
+    auto done = co_await transport_.remove(discovery::EndpointSlice::kind_info(),
+                                           std::string(slice->namespace_()), std::string(slice->name()), {});
     if (!done && !api::is_not_found(done.error())) co_return fail(done.error());
   }
   co_return Result<void>{};

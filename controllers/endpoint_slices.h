@@ -1,8 +1,8 @@
 // EndpointSliceController: the EndpointSlices of each Service with a selector, at most 100 endpoints each.
 //
-// Endpoints with the same ports share slices. An endpoint stays in the slice it is in, so that a change touches few of them;
-// new ones fill slices that change anyway, then those with room, then new ones. A Service without endpoints keeps one
-// empty slice per address family.
+// Endpoints with the same ports share slices. An endpoint stays in the slice it is in, so that a change
+// touches few of them; new ones fill slices that change anyway, then those with room, then new ones. A
+// Service without endpoints keeps one empty slice per address family.
 #pragma once
 
 #include <map>
@@ -34,8 +34,8 @@ class EndpointSliceController final : public Controller {
   client::Informer& nodes_;
   client::Informer& slices_;
   TriggerTimes trigger_times_;
-  // Service key → the resourceVersion of our last write of a slice: until the cache has seen it, acting on the cache
-  // would make slices twice.
+  // Service key → the resourceVersion of our last write of a slice: until the cache has seen it, acting on
+  // the cache would make slices twice.
   std::map<std::string, std::int64_t> written_;
 };
 
@@ -57,7 +57,7 @@ struct SlicePlan {
     std::vector<ServedPort> ports;
     std::vector<WantedEndpoint> endpoints;
   };
-  std::vector<Slice> slices;          // as they are to be; unchanged ones included
+  std::vector<Slice> slices;            // as they are to be; unchanged ones included
   std::vector<api::ObjectPtr> surplus;  // to be deleted
 };
 

@@ -105,7 +105,8 @@ EndpointsController::EndpointsController(const Context& context, int workers)
       endpoints_(informer("v1", "Endpoints")) {
   watch_services_and_pods(services_, pods_, queue_);
   // Edited Endpoints are left as they are; deleted ones come back.
-  endpoints_.add_handler({.on_delete = [this](const api::ObjectPtr& e) { queue_.add(client::object_key(*e)); }});
+  endpoints_.add_handler(
+      {.on_delete = [this](const api::ObjectPtr& e) { queue_.add(client::object_key(*e)); }});
 }
 
 Task<Result<void>> EndpointsController::sync(std::string key) {

@@ -1,4 +1,5 @@
-// EndpointsController: the Endpoints object of each Service with a selector: addresses of ready and not ready pods by port.
+// EndpointsController: the Endpoints object of each Service with a selector: addresses of ready and not ready
+// pods by port.
 #pragma once
 
 #include "controllers/controller.h"
@@ -20,7 +21,8 @@ class EndpointsController final : public Controller {
   TriggerTimes trigger_times_;
 };
 
-// Puts the subsets of `service` over `pods` into `out`: ports with the same addresses share a subset; addresses sorted.
+// Puts the subsets of `service` over `pods` into `out`: ports with the same addresses share a subset;
+// addresses sorted.
 void put_subsets(core::Service service, const std::vector<api::ObjectPtr>& pods, core::EndpointsMut out);
 
 }  // namespace keelson::controllers

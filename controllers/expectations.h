@@ -1,9 +1,9 @@
 // Expectations: what a replica controller has asked for and not yet seen in its cache.
 //
-// A controller that creates pods sees them only when the watch tells it. Until then its cache is old, and acting on it
-// would create too many. So: before acting it notes how many creations (or which deletions) it expects, the informer's
-// handlers tick them off, and sync does not act while some are open. Lost ones end after five minutes.
-// Thread rule: thread-safe.
+// A controller that creates pods sees them only when the watch tells it. Until then its cache is old, and
+// acting on it would create too many. So: before acting it notes how many creations (or which deletions) it
+// expects, the informer's handlers tick them off, and sync does not act while some are open. Lost ones end
+// after five minutes. Thread rule: thread-safe.
 #pragma once
 
 #include <mutex>

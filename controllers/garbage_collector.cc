@@ -25,13 +25,19 @@ constexpr std::string_view kForeground = "foregroundDeletion";
 void index_by_owner(const api::Object& object, std::vector<std::string>& values) {
   for (meta::OwnerReference ref : object.meta().owner_references()) values.emplace_back(ref.uid());
 }
-void index_by_uid(const api::Object& object, std::vector<std::string>& values) { values.emplace_back(object.uid()); }
+void index_by_uid(const api::Object& object, std::vector<std::string>& values) {
+  values.emplace_back(object.uid());
+}
 
 bool has_finalizer(const api::Object& object, std::string_view name) {
   return object.meta().finalizers().contains(name);
 }
-bool is_deleting(const api::Object& object) { return object.meta().has_deletion_timestamp(); }
-bool deletes_dependents(const api::Object& object) { return is_deleting(object) && has_finalizer(object, kForeground); }
+bool is_deleting(const api::Object& object) {
+  return object.meta().has_deletion_timestamp();
+}
+bool deletes_dependents(const api::Object& object) {
+  return is_deleting(object) && has_finalizer(object, kForeground);
+}
 
 std::string quoted(std::string_view s) {
   std::string out;
@@ -40,7 +46,9 @@ std::string quoted(std::string_view s) {
 }
 
 // Gone, or another object under that name by now.
-bool is_over(const Error& e) { return api::is_not_found(e) || api::is_conflict(e); }
+bool is_over(const Error& e) {
+  return api::is_not_found(e) || api::is_conflict(e);
+}
 
 }  // namespace
 
@@ -74,10 +82,11 @@ void GarbageCollector::watch(std::size_t number) {
 
 void GarbageCollector::on_changed(const api::ObjectPtr& old, const api::ObjectPtr& now) {
   const bool owners_changed =
-      !old || !std::ranges::equal(old->meta().owner_references(), now->meta().owner_references(),
-                                  [](meta::OwnerReference a, meta::OwnerReference b) {
-                                    return a.uid() == b.uid() && a.block_owner_deletion() == b.block_owner_deletion();
-                                  });
+      !old ||
+      !std::ranges::equal(old->meta().owner_references(), now->meta().owner_references(),
+                          [](meta::OwnerReference a, meta::OwnerReference b) {
+                            return a.uid() == b.uid() && a.block_owner_deletion() == b.block_owner_deletion();
+                          });
   if (owners_changed && !now->meta().owner_references().empty()) enqueue(*now);
   // A dependent that no longer blocks may set its former owners free.
   if (owners_changed && old) free_owners(*old);
@@ -162,7 +171,8 @@ Task<Result<void>> GarbageCollector::finish_foreground(api::ObjectPtr owner) {
 Task<Result<void>> GarbageCollector::collect(api::ObjectPtr cached) {
   // The cache may be old: decide on the object as it is.
   const api::KindInfo& kind = *cached->kind();
-  auto live = co_await transport_.get(kind, std::string(cached->namespace_()), std::string(cached->name()), {});
+  auto live =
+      co_await transport_.get(kind, std::string(cached->namespace_()), std::string(cached->name()), {});
   if (!live) {
     if (api::is_not_found(live.error())) co_return Result<void>{};
     co_return fail(live.error());
@@ -174,9 +184,9 @@ Task<Result<void>> GarbageCollector::collect(api::ObjectPtr cached) {
   std::vector<std::string> absent, waiting;
   bool there = false;
   for (meta::OwnerReference ref : object->meta().owner_references()) {
-    const OwnerState state = CO_TRY(co_await look_up_owner(object, std::string(ref.api_version()),
-                                                           std::string(ref.kind()), std::string(ref.name()),
-                                                           std::string(ref.uid())));
+    const OwnerState state =
+        CO_TRY(co_await look_up_owner(object, std::string(ref.api_version()), std::string(ref.kind()),
+                                      std::string(ref.name()), std::string(ref.uid())));
     if (state == OwnerState::kThere) there = true;
     if (state == OwnerState::kAbsent) absent.emplace_back(ref.uid());
     if (state == OwnerState::kWaiting) waiting.emplace_back(ref.uid());
@@ -194,7 +204,8 @@ Task<Result<void>> GarbageCollector::collect(api::ObjectPtr cached) {
 
 Task<Result<GarbageCollector::OwnerState>> GarbageCollector::look_up_owner(api::ObjectPtr object,
                                                                            std::string api_version,
-                                                                           std::string kind_name, std::string name,
+                                                                           std::string kind_name,
+                                                                           std::string name,
                                                                            std::string uid) {
   const api::KindInfo* kind = api::find_kind(api_version, kind_name);
   if (kind == nullptr || kind->resource.empty()) co_return OwnerState::kThere;
@@ -207,10 +218,11 @@ Task<Result<GarbageCollector::OwnerState>> GarbageCollector::look_up_owner(api::
       co_return deletes_dependents(*owner) ? OwnerState::kWaiting : OwnerState::kThere;
     }
     if (!owner && kind->namespaced && !store.by_index(kByUid, uid).empty()) {
-      recorder_.event(*object, "Warning", "OwnerRefInvalidNamespace",
-                      fmt::format("ownerRef [{}/{}, namespace: {}, name: {}, uid: {}] does not exist in namespace "
-                                  "\"{}\"",
-                                  api_version, kind_name, ns, name, uid, ns));
+      recorder_.event(
+          *object, "Warning", "OwnerRefInvalidNamespace",
+          fmt::format("ownerRef [{}/{}, namespace: {}, name: {}, uid: {}] does not exist in namespace "
+                      "\"{}\"",
+                      api_version, kind_name, ns, name, uid, ns));
     }
   }
   auto live = co_await transport_.get(*kind, ns, name, {});
@@ -231,8 +243,9 @@ Task<Result<void>> GarbageCollector::remove_finalizer(api::ObjectPtr object, std
       if (f == finalizer) continue;
       rest += (rest.empty() ? "" : ",") + quoted(f);
     }
-    const std::string patch = fmt::format(R"({{"metadata":{{"resourceVersion":{},"uid":{},"finalizers":[{}]}}}})",
-                                          quoted(object->resource_version()), quoted(object->uid()), rest);
+    const std::string patch =
+        fmt::format(R"({{"metadata":{{"resourceVersion":{},"uid":{},"finalizers":[{}]}}}})",
+                    quoted(object->resource_version()), quoted(object->uid()), rest);
     auto done = co_await transport_.patch(kind, ns, name, client::PatchType::kMerge, patch, {});
     if (done || api::is_not_found(done.error())) co_return Result<void>{};
     if (!api::is_conflict(done.error())) co_return fail(done.error());
@@ -254,8 +267,9 @@ Task<Result<void>> GarbageCollector::remove_owners(api::ObjectPtr object, std::v
   }
   const std::string patch =
       fmt::format(R"({{"metadata":{{"ownerReferences":[{}],"uid":{}}}}})", refs, quoted(object->uid()));
-  auto done = co_await transport_.patch(*object->kind(), std::string(object->namespace_()),
-                                        std::string(object->name()), client::PatchType::kStrategicMerge, patch, {});
+  auto done =
+      co_await transport_.patch(*object->kind(), std::string(object->namespace_()),
+                                std::string(object->name()), client::PatchType::kStrategicMerge, patch, {});
   if (!done && !is_over(done.error())) co_return fail(done.error());
   co_return Result<void>{};
 }

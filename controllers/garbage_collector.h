@@ -1,13 +1,15 @@
 // GarbageCollector: deletes objects whose owners are gone, by metadata.ownerReferences.
 //
-// The graph is not kept apart: every kind's informer has an index from an owner's uid to its dependents, so the caches are the graph.
+// The graph is not kept apart: every kind's informer has an index from an owner's uid to its dependents, so
+// the caches are the graph.
 //   dependent, all owners absent           → deleted (Background, or as its own finalizers say)
 //   dependent, some owner there, some not  → the references to absent owners are taken off
-//   dependent of an owner in foreground deletion, no other owner → deleted (Foreground when it has dependents itself)
-//   owner with finalizer foregroundDeletion → let go when no dependent with blockOwnerDeletion is left
-//   owner with finalizer orphan             → dependents lose their reference, then it is let go
-// An owner not in the cache is looked up on the server before it counts as absent (by name and uid). An owner of an unknown kind
-// counts as there. An owner that lives in another namespace counts as absent, with event OwnerRefInvalidNamespace.
+//   dependent of an owner in foreground deletion, no other owner → deleted (Foreground when it has dependents
+//   itself) owner with finalizer foregroundDeletion → let go when no dependent with blockOwnerDeletion is
+//   left owner with finalizer orphan             → dependents lose their reference, then it is let go
+// An owner not in the cache is looked up on the server before it counts as absent (by name and uid). An owner
+// of an unknown kind counts as there. An owner that lives in another namespace counts as absent, with event
+// OwnerRefInvalidNamespace.
 #pragma once
 
 #include <map>

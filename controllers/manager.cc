@@ -41,14 +41,18 @@ ControllerManager::ControllerManager(ControllerManagerOptions options, client::T
 
 ControllerManager::~ControllerManager() = default;
 
-bool ControllerManager::is_leader() const { return !options_.leader_elect || elector_.is_leader(); }
+bool ControllerManager::is_leader() const {
+  return !options_.leader_elect || elector_.is_leader();
+}
 
 void ControllerManager::make_controllers() {
   std::lock_guard lock(mu_);
   auto add = [this](std::unique_ptr<Controller> c) { controllers_.push_back(std::move(c)); };
   add(std::make_unique<DeploymentController>(context_, options_.concurrent_deployment_syncs));
-  add(std::make_unique<ReplicaController>(context_, replica_set_kind(), options_.concurrent_replicaset_syncs));
-  add(std::make_unique<ReplicaController>(context_, replication_controller_kind(), options_.concurrent_rc_syncs));
+  add(std::make_unique<ReplicaController>(context_, replica_set_kind(),
+                                          options_.concurrent_replicaset_syncs));
+  add(std::make_unique<ReplicaController>(context_, replication_controller_kind(),
+                                          options_.concurrent_rc_syncs));
   add(std::make_unique<NamespaceController>(context_, options_.namespace_deletion_grace));
   add(std::make_unique<ServiceAccountController>(context_));
   if (!options_.root_ca_pem.empty()) add(std::make_unique<RootCaPublisher>(context_, options_.root_ca_pem));
@@ -60,7 +64,9 @@ void ControllerManager::make_controllers() {
   add(std::make_unique<GarbageCollector>(context_, options_.concurrent_gc_syncs));
 }
 
-void ControllerManager::start() { tasks_.spawn(boost::asio::make_strand(executor_), run()); }
+void ControllerManager::start() {
+  tasks_.spawn(boost::asio::make_strand(executor_), run());
+}
 
 Task<> ControllerManager::run() {
   if (options_.leader_elect) co_await elector_.acquire();

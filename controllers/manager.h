@@ -1,8 +1,9 @@
 // ControllerManager: all controllers of one process, behind one leader election.
 //
-//   start() ──► wait for the Lease ──► informers, events, controllers run ──► Lease lost, or stop(): all of it ends
-// A manager that lost its Lease says so by lost() and does nothing more: the process is restarted (keelson up makes a new manager).
-// Everything is derived from the API's state, so a restart at any moment is safe.
+//   start() ──► wait for the Lease ──► informers, events, controllers run ──► Lease lost, or stop(): all of
+//   it ends
+// A manager that lost its Lease says so by lost() and does nothing more: the process is restarted (keelson up
+// makes a new manager). Everything is derived from the API's state, so a restart at any moment is safe.
 // Thread rule: start() once; stop() from any executor; metrics from any thread.
 #pragma once
 
@@ -38,9 +39,10 @@ struct ControllerManagerOptions {
 
 class ControllerManager {
  public:
-  // Runs on strands of `executor`. `transport` (with the controller manager's identity) and `clock` outlive it.
-  ControllerManager(ControllerManagerOptions options, client::Transport& transport, Executor executor, Clock& clock,
-                    Rng rng, Logger logger);
+  // Runs on strands of `executor`. `transport` (with the controller manager's identity) and `clock` outlive
+  // it.
+  ControllerManager(ControllerManagerOptions options, client::Transport& transport, Executor executor,
+                    Clock& clock, Rng rng, Logger logger);
   ~ControllerManager();  // REQUIRES: stop() has returned, or start() was never called.
 
   void start();

@@ -33,13 +33,15 @@ std::vector<WantedCondition> wanted_conditions(const NamespaceController::Remain
                  fmt::format("Failed to delete all resource types, {} remaining: {}", remains.failures.size(),
                              fmt::join(remains.failures, ", "))});
   std::vector<std::string> objects, finalizers;
-  for (const auto& [what, n] : remains.objects) objects.push_back(fmt::format("{} has {} resource instances", what, n));
-  for (const auto& [what, n] : remains.finalizers) finalizers.push_back(fmt::format("{} in {} resource instances", what, n));
+  for (const auto& [what, n] : remains.objects)
+    objects.push_back(fmt::format("{} has {} resource instances", what, n));
+  for (const auto& [what, n] : remains.finalizers)
+    finalizers.push_back(fmt::format("{} in {} resource instances", what, n));
   out.push_back({"NamespaceContentRemaining", !objects.empty(), "SomeResourcesRemain", "ContentRemoved",
                  "All content successfully removed",
                  fmt::format("Some resources are remaining: {}", fmt::join(objects, ", "))});
-  out.push_back({"NamespaceFinalizersRemaining", !finalizers.empty(), "SomeFinalizersRemain", "ContentHasNoFinalizers",
-                 "All content-preserving finalizers finished",
+  out.push_back({"NamespaceFinalizersRemaining", !finalizers.empty(), "SomeFinalizersRemain",
+                 "ContentHasNoFinalizers", "All content-preserving finalizers finished",
                  fmt::format("Some content in the namespace has finalizers remaining: {}",
                              fmt::join(finalizers, ", "))});
   return out;
@@ -81,8 +83,9 @@ NamespaceController::NamespaceController(const Context& context, Duration grace,
   auto enqueue = [this](const api::ObjectPtr& ns) {
     if (ns->meta().has_deletion_timestamp()) queue_.add_after(std::string(ns->name()), grace_);
   };
-  namespaces_.add_handler({.on_add = enqueue,
-                           .on_update = [enqueue](const api::ObjectPtr&, const api::ObjectPtr& ns) { enqueue(ns); }});
+  namespaces_.add_handler(
+      {.on_add = enqueue,
+       .on_update = [enqueue](const api::ObjectPtr&, const api::ObjectPtr& ns) { enqueue(ns); }});
 }
 
 std::vector<const api::KindInfo*> NamespaceController::content_kinds() {
@@ -98,7 +101,8 @@ std::vector<const api::KindInfo*> NamespaceController::content_kinds() {
 }
 
 Task<Result<void>> NamespaceController::sync(std::string key) {
-  if (auto cached = namespaces_.store().get_by_key(key); !cached || !cached->meta().has_deletion_timestamp()) {
+  if (auto cached = namespaces_.store().get_by_key(key);
+      !cached || !cached->meta().has_deletion_timestamp()) {
     co_return Result<void>{};
   }
   auto current = co_await transport_.get(core::Namespace::kind_info(), "", key, {});
@@ -143,7 +147,8 @@ Task<> NamespaceController::delete_kind(const api::KindInfo* kind, std::string n
       if (!one && !api::is_not_found(one.error())) deleted = fail(one.error());
     }
   }
-  if (!deleted && api::http_code(deleted.error()) != 405) remains->failures.push_back(deleted.error().message);
+  if (!deleted && api::http_code(deleted.error()) != 405)
+    remains->failures.push_back(deleted.error().message);
   auto after = co_await transport_.list(*kind, ns, {});
   if (!after) {
     remains->failures.push_back(after.error().message);
@@ -157,11 +162,12 @@ Task<> NamespaceController::delete_kind(const api::KindInfo* kind, std::string n
       explained = true;
     }
   }
-  remains->objects[fmt::format("{}.{}", kind->resource, kind->group)] = static_cast<std::int64_t>(after->items.size());
+  remains->objects[fmt::format("{}.{}", kind->resource, kind->group)] =
+      static_cast<std::int64_t>(after->items.size());
   if (!explained) {
     remains->failures.push_back(
-        fmt::format("unexpected items still remain in namespace: {} for gvr: {}/{}, Resource={}", ns, kind->group,
-                    kind->version, kind->resource));
+        fmt::format("unexpected items still remain in namespace: {} for gvr: {}/{}, Resource={}", ns,
+                    kind->group, kind->version, kind->resource));
   }
 }
 
@@ -169,7 +175,8 @@ Task<Result<api::ObjectPtr>> NamespaceController::write_conditions(api::ObjectPt
   auto copy = ns->clone();
   auto status = core::NamespaceMut::of(*copy).mutable_status();
   bool changed = false;
-  for (const auto& want : wanted_conditions(remains)) changed = put_condition(status, want, api_now(clock_)) || changed;
+  for (const auto& want : wanted_conditions(remains))
+    changed = put_condition(status, want, api_now(clock_)) || changed;
   if (!changed) co_return ns;
   co_return co_await transport_.update(core::Namespace::kind_info(), "", api::freeze(std::move(copy)),
                                        {.subresource = "status"});

@@ -1,8 +1,8 @@
 // NamespaceController: empties a namespace that is being deleted, then lets it go.
 //
-// Nothing is touched for a few seconds after the DELETE (an API server's caches elsewhere may still admit objects). Then
-// pods go first, everything else when no pod is left; five conditions tell what remains; when nothing does, the finalizer
-// "kubernetes" is taken off through /finalize.
+// Nothing is touched for a few seconds after the DELETE (an API server's caches elsewhere may still admit
+// objects). Then pods go first, everything else when no pod is left; five conditions tell what remains; when
+// nothing does, the finalizer "kubernetes" is taken off through /finalize.
 #pragma once
 
 #include <map>

@@ -11,26 +11,32 @@ namespace {
 
 constexpr std::string_view kRootCaName = "kube-root-ca.crt";
 constexpr std::string_view kRootCaDescription =
-    "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the "
-    "internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes "
+    "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such "
+    "as the "
+    "internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of "
+    "Kubernetes "
     "clusters.";
 
 bool is_active_namespace(const api::Object& ns) {
   return !ns.meta().has_deletion_timestamp() && core::Namespace::of(ns).status().phase() != "Terminating";
 }
 
-// Enqueues namespaces that appear or change, and those whose object called `name` goes or (with `edits`) changes.
+// Enqueues namespaces that appear or change, and those whose object called `name` goes or (with `edits`)
+// changes.
 void watch_namespaced(client::Informer& namespaces, client::Informer& objects, std::string name, bool edits,
                       client::WorkQueue& queue) {
   auto by_name = [&queue](const api::ObjectPtr& ns) { queue.add(std::string(ns->name())); };
   namespaces.add_handler(
-      {.on_add = by_name, .on_update = [by_name](const api::ObjectPtr&, const api::ObjectPtr& ns) { by_name(ns); }});
+      {.on_add = by_name,
+       .on_update = [by_name](const api::ObjectPtr&, const api::ObjectPtr& ns) { by_name(ns); }});
   auto by_object = [&queue, name](const api::ObjectPtr& object) {
     if (object->name() == name) queue.add(std::string(object->namespace_()));
   };
   client::EventHandler handler{.on_delete = by_object};
   if (edits) {
-    handler.on_update = [by_object](const api::ObjectPtr&, const api::ObjectPtr& object) { by_object(object); };
+    handler.on_update = [by_object](const api::ObjectPtr&, const api::ObjectPtr& object) {
+      by_object(object);
+    };
   }
   objects.add_handler(std::move(handler));
 }
@@ -55,7 +61,8 @@ Task<Result<void>> ServiceAccountController::sync(std::string key) {
   auto object = api::Object::make(core::ServiceAccount::kind_info());
   object->mutable_meta().set_name("default");
   object->mutable_meta().set_namespace(key);
-  auto done = co_await transport_.create(core::ServiceAccount::kind_info(), key, api::freeze(std::move(object)), {});
+  auto done =
+      co_await transport_.create(core::ServiceAccount::kind_info(), key, api::freeze(std::move(object)), {});
   if (!done && !is_moot(done.error())) co_return fail(done.error());
   co_return Result<void>{};
 }

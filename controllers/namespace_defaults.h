@@ -1,5 +1,5 @@
-// What every namespace has: the ServiceAccount "default" and the ConfigMap "kube-root-ca.crt". Both come back when they are
-// deleted, the ConfigMap also when it is edited.
+// What every namespace has: the ServiceAccount "default" and the ConfigMap "kube-root-ca.crt". Both come back
+// when they are deleted, the ConfigMap also when it is edited.
 #pragma once
 
 #include <string>

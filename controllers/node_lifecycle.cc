@@ -50,8 +50,9 @@ NodeLifecycleController::NodeLifecycleController(const Context& context, NodeLif
       pods_(informer("v1", "Pod")) {
   pods_.add_index(std::string(kByNode), index_by_node);
   auto enqueue = [this](const api::ObjectPtr& node) { queue_.add(std::string(node->name())); };
-  nodes_.add_handler({.on_add = enqueue,
-                      .on_update = [enqueue](const api::ObjectPtr&, const api::ObjectPtr& node) { enqueue(node); }});
+  nodes_.add_handler(
+      {.on_add = enqueue,
+       .on_update = [enqueue](const api::ObjectPtr&, const api::ObjectPtr& node) { enqueue(node); }});
 }
 
 void NodeLifecycleController::start() {
@@ -63,7 +64,8 @@ Task<Result<void>> NodeLifecycleController::sync(std::string key) {
   auto node = nodes_.store().get_by_key(key);
   if (!node) co_return Result<void>{};
   const auto& kind = core::Node::kind_info();
-  if (auto copy = with_taints(*node, "NoSchedule", no_schedule_taints(core::Node::of(*node)), api_now(clock_))) {
+  if (auto copy =
+          with_taints(*node, "NoSchedule", no_schedule_taints(core::Node::of(*node)), api_now(clock_))) {
     auto done = co_await transport_.update(kind, "", api::freeze(std::move(copy)), {});
     if (!done) {
       if (api::is_not_found(done.error())) co_return Result<void>{};

@@ -1,10 +1,11 @@
-// NodeLifecycleController: notices that a node's kubelet has gone silent, says so in the node's conditions, and keeps the
-// taints that follow from conditions.
+// NodeLifecycleController: notices that a node's kubelet has gone silent, says so in the node's conditions,
+// and keeps the taints that follow from conditions.
 //
 //   every 5 s: Lease or status seen to change within the grace period (40 s, by our own clock)? if not: all
 //              conditions Unknown, pods of the node not ready, events
-//   on change of a node:  NoSchedule taints by conditions and by spec.unschedulable; kubernetes.io labels kept in step
-//   every 5 s: NoExecute taint not-ready or unreachable while Ready is not True; when no node at all is ready the fault is more
+//   on change of a node:  NoSchedule taints by conditions and by spec.unschedulable; kubernetes.io labels
+//   kept in step every 5 s: NoExecute taint not-ready or unreachable while Ready is not True; when no node at
+//   all is ready the fault is more
 //              likely ours: then none is set, and those set are taken back
 // Evicting is controllers/taint_eviction.h's work.
 #pragma once
@@ -45,7 +46,8 @@ class NodeLifecycleController final : public Controller {
   };
   Task<> run_monitor();
   Task<> monitor_once();
-  // Updates what is known of the node; writes Unknown conditions when the grace period is over. The node as it then is.
+  // Updates what is known of the node; writes Unknown conditions when the grace period is over. The node as
+  // it then is.
   Task<api::ObjectPtr> check_health(api::ObjectPtr node);
   Task<Result<api::ObjectPtr>> write_unknown(api::ObjectPtr node);
   Task<> mark_pods_not_ready(std::string node);

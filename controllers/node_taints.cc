@@ -42,7 +42,8 @@ std::set<WantedTaint> no_schedule_taints(core::Node node) {
   // Before its kubelet has said anything, the taint of its registration stays.
   if (!node_condition(node, "Ready")) {
     for (core::Taint t : node.spec().taints()) {
-      if (t.key() == kNotReady && t.effect() == "NoSchedule") out.insert({std::string(kNotReady), "NoSchedule"});
+      if (t.key() == kNotReady && t.effect() == "NoSchedule")
+        out.insert({std::string(kNotReady), "NoSchedule"});
     }
   }
   return out;

@@ -14,10 +14,14 @@ PodGarbageCollector::PodGarbageCollector(const Context& context, PodGcOptions op
       nodes_(informer("v1", "Node")),
       pods_(informer("v1", "Pod")) {}
 
-void PodGarbageCollector::start() { spawn(run()); }
+void PodGarbageCollector::start() {
+  spawn(run());
+}
 
 // Nothing is queued: it looks at everything, now and then.
-Task<Result<void>> PodGarbageCollector::sync(std::string) { co_return Result<void>{}; }
+Task<Result<void>> PodGarbageCollector::sync(std::string) {
+  co_return Result<void>{};
+}
 
 Task<> PodGarbageCollector::run() {
   co_await wait_for_informers();
@@ -79,8 +83,8 @@ Task<> PodGarbageCollector::collect_orphaned(std::vector<api::ObjectPtr> pods) {
         co_await force_delete(pod);
         continue;
       }
-      auto done = co_await disrupt_and_delete(transport_, pod, "DeletionByPodGC", "PodGC: node no longer exists", true,
-                                              0, api_now(clock_));
+      auto done = co_await disrupt_and_delete(transport_, pod, "DeletionByPodGC",
+                                              "PodGC: node no longer exists", true, 0, api_now(clock_));
       if (!done) logger_.warn("cannot delete an orphaned pod", {{"error", done.error()}});
     }
   }

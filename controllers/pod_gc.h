@@ -1,5 +1,6 @@
-// PodGarbageCollector: deletes pods that nobody else will: of nodes that are gone (after 40 s, in case the node comes back),
-// being deleted but never placed, on nodes marked out-of-service, and the oldest finished pods above a threshold.
+// PodGarbageCollector: deletes pods that nobody else will: of nodes that are gone (after 40 s, in case the
+// node comes back), being deleted but never placed, on nodes marked out-of-service, and the oldest finished
+// pods above a threshold.
 #pragma once
 
 #include <map>

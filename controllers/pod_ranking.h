@@ -1,8 +1,9 @@
-// Which pods of a ReplicaSet or ReplicationController go first when there are too many. A pure order over plain facts.
+// Which pods of a ReplicaSet or ReplicationController go first when there are too many. A pure order over
+// plain facts.
 //
-// In order: without a node before placed ones; Pending before Unknown before Running; not ready before ready; the lower
-// controller.kubernetes.io/pod-deletion-cost; more siblings on the same node; ready for less time (compared by powers of
-// ten, so that not always the youngest goes); more restarts; younger.
+// In order: without a node before placed ones; Pending before Unknown before Running; not ready before ready;
+// the lower controller.kubernetes.io/pod-deletion-cost; more siblings on the same node; ready for less time
+// (compared by powers of ten, so that not always the youngest goes); more restarts; younger.
 #pragma once
 
 #include <cstdint>

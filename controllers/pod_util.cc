@@ -10,9 +10,13 @@ bool is_terminal(core::Pod pod) {
   return phase == "Succeeded" || phase == "Failed";
 }
 
-bool is_terminating(core::Pod pod) { return pod.metadata().has_deletion_timestamp(); }
+bool is_terminating(core::Pod pod) {
+  return pod.metadata().has_deletion_timestamp();
+}
 
-bool is_active(core::Pod pod) { return !is_terminal(pod) && !is_terminating(pod); }
+bool is_active(core::Pod pod) {
+  return !is_terminal(pod) && !is_terminating(pod);
+}
 
 core::PodCondition pod_condition(core::Pod pod, std::string_view type) {
   for (core::PodCondition c : pod.status().conditions()) {
@@ -28,7 +32,9 @@ core::NodeCondition node_condition(core::Node node, std::string_view type) {
   return {};
 }
 
-bool is_ready(core::Pod pod) { return pod_condition(pod, "Ready").status() == "True"; }
+bool is_ready(core::Pod pod) {
+  return pod_condition(pod, "Ready").status() == "True";
+}
 
 std::optional<Duration> available_in(core::Pod pod, std::int64_t min_ready_seconds, WallTime now) {
   const auto ready = pod_condition(pod, "Ready");
@@ -65,7 +71,9 @@ void set_controller(meta::ObjectMetaMut metadata, const api::Object& owner) {
   ref.set_block_owner_deletion(true);
 }
 
-std::string orphans_of(std::string_view ns) { return "orphans/" + std::string(ns); }
+std::string orphans_of(std::string_view ns) {
+  return "orphans/" + std::string(ns);
+}
 
 void index_by_controller(const api::Object& object, std::vector<std::string>& values) {
   const auto ref = controller_of(object);
@@ -77,7 +85,8 @@ void index_by_node(const api::Object& pod, std::vector<std::string>& values) {
   if (!node.empty()) values.emplace_back(node);
 }
 
-std::string pod_template_hash(core::PodTemplateSpec pod_template, std::optional<std::int32_t> collision_count) {
+std::string pod_template_hash(core::PodTemplateSpec pod_template,
+                              std::optional<std::int32_t> collision_count) {
   std::string text = api::encode_json(pod_template);
   if (collision_count) text += "#" + std::to_string(*collision_count);
   std::uint32_t hash = 2166136261u;
@@ -85,15 +94,21 @@ std::string pod_template_hash(core::PodTemplateSpec pod_template, std::optional<
     hash ^= c;
     hash *= 16777619u;
   }
-  // Decimal digits and letters mapped to an alphabet without vowels and look-alikes, so that no word comes out.
+  // Decimal digits and letters mapped to an alphabet without vowels and look-alikes, so that no word comes
+  // out.
   static constexpr std::string_view kAlphabet = "bcdfghjklmnpqrstvwxz2456789";
   std::string out;
-  for (char digit : std::to_string(hash)) out += kAlphabet[static_cast<unsigned char>(digit) % kAlphabet.size()];
+  for (char digit : std::to_string(hash))
+    out += kAlphabet[static_cast<unsigned char>(digit) % kAlphabet.size()];
   return out;
 }
 
-std::int64_t unix_seconds(WallTime t) { return std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count(); }
+std::int64_t unix_seconds(WallTime t) {
+  return std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count();
+}
 
-api::Time api_now(Clock& clock) { return api::Time{unix_seconds(clock.wall()), 0}; }
+api::Time api_now(Clock& clock) {
+  return api::Time{unix_seconds(clock.wall()), 0};
+}
 
 }  // namespace keelson::controllers

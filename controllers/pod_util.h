@@ -35,7 +35,8 @@ meta::OwnerReference controller_of(const api::Object& object);
 // Sets (kind, name, uid) of `owner` as the controlling owner.
 void set_controller(meta::ObjectMetaMut metadata, const api::Object& owner);
 
-// Index functions: by uid of the controlling owner ("" of those without one, prefixed by the namespace), by node.
+// Index functions: by uid of the controlling owner ("" of those without one, prefixed by the namespace), by
+// node.
 inline constexpr std::string_view kByController = "controller-uid";
 void index_by_controller(const api::Object& object, std::vector<std::string>& values);
 // The value under which objects of `ns` without a controller are found.
@@ -43,9 +44,10 @@ std::string orphans_of(std::string_view ns);
 inline constexpr std::string_view kByNode = "node-name";
 void index_by_node(const api::Object& pod, std::vector<std::string>& values);
 
-// FNV-1a over the pod template's contents and the collision count, in the alphabet of generated names: the value of
-// pod-template-hash. Stable over restarts and versions (hashes are part of stored names).
-std::string pod_template_hash(core::PodTemplateSpec pod_template, std::optional<std::int32_t> collision_count);
+// FNV-1a over the pod template's contents and the collision count, in the alphabet of generated names: the
+// value of pod-template-hash. Stable over restarts and versions (hashes are part of stored names).
+std::string pod_template_hash(core::PodTemplateSpec pod_template,
+                              std::optional<std::int32_t> collision_count);
 
 std::int64_t unix_seconds(WallTime t);
 // Now, in whole seconds, as metav1.Time keeps it.

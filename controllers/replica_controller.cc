@@ -17,7 +17,9 @@ namespace keelson::controllers {
 namespace {
 constexpr std::size_t kBurst = 500;
 
-std::string pod_key(const api::Object& pod) { return client::object_key(pod); }
+std::string pod_key(const api::Object& pod) {
+  return client::object_key(pod);
+}
 }  // namespace
 
 const ReplicaKind& replica_set_kind() {
@@ -26,7 +28,8 @@ const ReplicaKind& replica_set_kind() {
 }
 
 const ReplicaKind& replication_controller_kind() {
-  static constexpr ReplicaKind kind{"v1", "ReplicationController", "replicationcontroller", "replication-controller"};
+  static constexpr ReplicaKind kind{"v1", "ReplicationController", "replicationcontroller",
+                                    "replication-controller"};
   return kind;
 }
 
@@ -52,7 +55,8 @@ ReplicaController::ReplicaController(const Context& context, const ReplicaKind& 
 void ReplicaController::watch_owners() {
   owners_.add_handler({
       .on_add = [this](const api::ObjectPtr& o) { queue_.add(client::object_key(*o)); },
-      .on_update = [this](const api::ObjectPtr&, const api::ObjectPtr& o) { queue_.add(client::object_key(*o)); },
+      .on_update = [this](const api::ObjectPtr&,
+                          const api::ObjectPtr& o) { queue_.add(client::object_key(*o)); },
       .on_delete =
           [this](const api::ObjectPtr& o) {
             expectations_.forget(client::object_key(*o));
@@ -123,8 +127,7 @@ void ReplicaController::on_pod_updated(const api::ObjectPtr& old, const api::Obj
     return;
   }
   const bool labels_changed = client::object_key(*old) != client::object_key(*now) ||
-                              old->meta().labels().ref().size() != now->meta().labels().ref().size() ||
-                              [&] {
+                              old->meta().labels().ref().size() != now->meta().labels().ref().size() || [&] {
                                 for (auto [k, v] : now->meta().labels()) {
                                   if (old->meta().labels().get(k) != v) return true;
                                 }
@@ -272,7 +275,8 @@ Task<Result<void>> ReplicaController::delete_pod(ReplicaSpec spec, api::ObjectPt
 
 namespace {
 
-PodRank rank_of(std::size_t index, const api::Object& object, const std::map<std::string, std::int64_t>& siblings) {
+PodRank rank_of(std::size_t index, const api::Object& object,
+                const std::map<std::string, std::int64_t>& siblings) {
   const auto pod = core::Pod::of(object);
   PodRank r;
   r.index = index;
@@ -304,7 +308,8 @@ std::vector<api::ObjectPtr> ReplicaController::pods_to_delete(const ReplicaSpec&
   std::map<std::string, std::int64_t> siblings;
   const auto parent = controller_of(*spec.object);
   for (const auto& owner : owners_.store().list_namespace(spec.object->namespace_())) {
-    const bool related = owner->uid() == spec.object->uid() || (parent && controller_of(*owner).uid() == parent.uid());
+    const bool related =
+        owner->uid() == spec.object->uid() || (parent && controller_of(*owner).uid() == parent.uid());
     if (!related) continue;
     for (const auto& object : pods_.store().by_index(kByController, owner->uid())) {
       const auto pod = core::Pod::of(*object);
@@ -314,7 +319,8 @@ std::vector<api::ObjectPtr> ReplicaController::pods_to_delete(const ReplicaSpec&
   std::vector<PodRank> ranks;
   for (std::size_t i = 0; i < active.size(); ++i) ranks.push_back(rank_of(i, *active[i], siblings));
   std::vector<api::ObjectPtr> out;
-  for (std::size_t i : pick_for_deletion(std::move(ranks), n, unix_seconds(clock_.wall()))) out.push_back(active[i]);
+  for (std::size_t i : pick_for_deletion(std::move(ranks), n, unix_seconds(clock_.wall())))
+    out.push_back(active[i]);
   return out;
 }
 

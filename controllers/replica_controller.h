@@ -1,10 +1,10 @@
 // ReplicaController: keeps the number of pods of each ReplicaSet (or ReplicationController) at spec.replicas.
 //
-// One class for both kinds: they differ in their selector, in status fields and in names (ReplicaKind). sync() claims
-// pods by selector (adopting and releasing), creates what is missing in batches of 1, 2, 4 … (so that a refusal costs
-// one request, not five hundred), deletes what is too much in the order of controllers/pod_ranking.h, and writes status.
-// Creations and deletions not yet seen in the cache are kept as Expectations: while some are open nothing is created
-// or deleted.
+// One class for both kinds: they differ in their selector, in status fields and in names (ReplicaKind).
+// sync() claims pods by selector (adopting and releasing), creates what is missing in batches of 1, 2, 4 …
+// (so that a refusal costs one request, not five hundred), deletes what is too much in the order of
+// controllers/pod_ranking.h, and writes status. Creations and deletions not yet seen in the cache are kept as
+// Expectations: while some are open nothing is created or deleted.
 #pragma once
 
 #include <memory>
@@ -31,7 +31,7 @@ struct ReplicaSpec {
   api::ObjectPtr object;
   std::int64_t replicas = 1;
   std::int64_t min_ready_seconds = 0;
-  std::int64_t ready_replicas = 0;      // of status
+  std::int64_t ready_replicas = 0;  // of status
   Selector selector;
   core::PodTemplateSpec pod_template;
 };
@@ -74,8 +74,8 @@ class ReplicaController final : public Controller {
   Task<Result<void>> create_pod(ReplicaSpec spec);
   Task<Result<void>> delete_pods(ReplicaSpec spec, std::vector<api::ObjectPtr> pods);
   Task<Result<void>> delete_pod(ReplicaSpec spec, api::ObjectPtr pod);
-  std::vector<api::ObjectPtr> pods_to_delete(const ReplicaSpec& spec, const std::vector<api::ObjectPtr>& active,
-                                             std::size_t n) const;
+  std::vector<api::ObjectPtr> pods_to_delete(const ReplicaSpec& spec,
+                                             const std::vector<api::ObjectPtr>& active, std::size_t n) const;
   Task<Result<void>> write_status(ReplicaSpec spec, ReplicaStatus status);
 
   const ReplicaKind& replica_kind_;

@@ -24,7 +24,8 @@ std::optional<std::int32_t> container_port(core::Pod pod, std::string_view name,
   for (core::Container c : pod.spec().init_containers()) {
     if (c.restart_policy() != "Always") continue;
     for (core::ContainerPort p : c.ports()) {
-      if (p.name() == name && (p.protocol().empty() ? "TCP" : p.protocol()) == protocol) return p.container_port();
+      if (p.name() == name && (p.protocol().empty() ? "TCP" : p.protocol()) == protocol)
+        return p.container_port();
     }
   }
   return std::nullopt;
@@ -70,7 +71,9 @@ std::string pod_ip(core::Pod pod, std::string_view family) {
   return of_family(pod.status().pod_ip()) ? std::string(pod.status().pod_ip()) : std::string();
 }
 
-bool is_headless(core::Service service) { return service.spec().cluster_ip() == "None"; }
+bool is_headless(core::Service service) {
+  return service.spec().cluster_ip() == "None";
+}
 
 std::vector<std::string> ip_families(core::Service service) {
   std::vector<std::string> out;

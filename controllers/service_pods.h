@@ -35,8 +35,9 @@ std::vector<std::string> ip_families(core::Service service);
 // The pod's name in the Service's subdomain; empty when it has none there.
 std::string hostname_in(core::Service service, core::Pod pod);
 
-// When the change that led to a sync began: the earliest of the Service's creation and its pods' Ready transitions not
-// seen by an earlier sync. It becomes the annotation endpoints.kubernetes.io/last-change-trigger-time.
+// When the change that led to a sync began: the earliest of the Service's creation and its pods' Ready
+// transitions not seen by an earlier sync. It becomes the annotation
+// endpoints.kubernetes.io/last-change-trigger-time.
 class TriggerTimes {
  public:
   // Nothing when no newer time is known.

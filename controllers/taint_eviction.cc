@@ -57,7 +57,8 @@ TaintEvictionController::TaintEvictionController(const Context& context)
                      .on_update = [by_pod](const api::ObjectPtr&, const api::ObjectPtr& now) { by_pod(now); },
                      .on_delete = by_pod});
   auto by_node = [this](const api::ObjectPtr& node) {
-    for (const auto& pod : pods_.store().by_index(kByNode, node->name())) queue_.add(client::object_key(*pod));
+    for (const auto& pod : pods_.store().by_index(kByNode, node->name()))
+      queue_.add(client::object_key(*pod));
   };
   nodes_.add_handler(
       {.on_add = by_node, .on_update = [by_node](const api::ObjectPtr& old, const api::ObjectPtr& now) {
@@ -83,13 +84,15 @@ Task<Result<void>> TaintEvictionController::sync(std::string key) {
     if (waiting != waiting_.end()) {
       waiting_.erase(waiting);
       if (!is_terminating(pod)) {
-        recorder_.event(*object, "Normal", "TaintManagerEviction", fmt::format("Cancelling deletion of Pod {}", key));
+        recorder_.event(*object, "Normal", "TaintManagerEviction",
+                        fmt::format("Cancelling deletion of Pod {}", key));
       }
     }
     co_return Result<void>{};
   }
   const MonoTime now = clock_.now();
-  if (waiting == waiting_.end()) waiting = waiting_.emplace(key, std::pair(std::string(object->uid()), now)).first;
+  if (waiting == waiting_.end())
+    waiting = waiting_.emplace(key, std::pair(std::string(object->uid()), now)).first;
   const MonoTime due = waiting->second.second + *stay;
   if (now < due) {
     queue_.add_after(key, due - now);

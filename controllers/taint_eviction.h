@@ -1,5 +1,5 @@
-// TaintEvictionController: deletes pods from nodes with NoExecute taints that they do not tolerate, or no longer:
-// tolerationSeconds counts from when this controller first sees pod and taints together.
+// TaintEvictionController: deletes pods from nodes with NoExecute taints that they do not tolerate, or no
+// longer: tolerationSeconds counts from when this controller first sees pod and taints together.
 #pragma once
 
 #include <map>

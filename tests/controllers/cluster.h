@@ -1,11 +1,11 @@
-// A cluster in one thread and in virtual time: the controllers over client::FakeTransport, with a scheduler and kubelets that do
-// as little as a test needs. Everything that happens is a function of the test.
+// A cluster in one thread and in virtual time: the controllers over client::FakeTransport, with a scheduler
+// and kubelets that do as little as a test needs. Everything that happens is a function of the test.
 #pragma once
 
 #include <gtest/gtest.h>
 
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
 #include <functional>
 #include <memory>
 #include <set>
@@ -56,7 +56,8 @@ class Cluster : public ::testing::Test {
     poll();
   }
   // Until `condition`, at most `limit` of virtual time.
-  ::testing::AssertionResult run_until(std::function<bool()> condition, Duration limit = std::chrono::seconds(60)) {
+  ::testing::AssertionResult run_until(std::function<bool()> condition,
+                                       Duration limit = std::chrono::seconds(60)) {
     for (const MonoTime end = clock.now() + limit; clock.now() < end;) {
       poll();
       if (condition()) return ::testing::AssertionSuccess();
@@ -70,7 +71,8 @@ class Cluster : public ::testing::Test {
     io.poll();
   }
 
-  // Binds pods to `node`, makes those bound Running and Ready (unless hold_back says no), ends those being deleted.
+  // Binds pods to `node`, makes those bound Running and Ready (unless hold_back says no), ends those being
+  // deleted.
   void play_nodes() {
     for (const auto& object : api.read_all(core::Pod::kind_info())) {
       const auto pod = core::Pod::of(*object);
@@ -95,7 +97,9 @@ class Cluster : public ::testing::Test {
     }
   }
 
-  std::vector<api::ObjectPtr> pods(std::string_view ns) const { return api.read_all(core::Pod::kind_info(), ns); }
+  std::vector<api::ObjectPtr> pods(std::string_view ns) const {
+    return api.read_all(core::Pod::kind_info(), ns);
+  }
   apps::Deployment deployment(std::string_view ns, std::string_view name) {
     held = api.read(apps::Deployment::kind_info(), ns, name);
     return held ? apps::Deployment::of(*held) : apps::Deployment();
@@ -123,10 +127,12 @@ class Cluster : public ::testing::Test {
     return out;
   }
   void seed_deployment(int replicas, std::string strategy, std::string extra = "") {
-    api.seed(R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web","namespace":"a"},"spec":{"replicas":)" +
-             std::to_string(replicas) + R"(,"selector":{"matchLabels":{"app":"web"}},"strategy":)" + strategy + extra +
-             R"(,"revisionHistoryLimit":10,"progressDeadlineSeconds":600,"template":{"metadata":{"labels":{"app":"web"}},)"
-             R"("spec":{"containers":[{"name":"c","image":"app:1"}]}}}})");
+    api.seed(
+        R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web","namespace":"a"},"spec":{"replicas":)" +
+        std::to_string(replicas) + R"(,"selector":{"matchLabels":{"app":"web"}},"strategy":)" + strategy +
+        extra +
+        R"(,"revisionHistoryLimit":10,"progressDeadlineSeconds":600,"template":{"metadata":{"labels":{"app":"web"}},)"
+        R"("spec":{"containers":[{"name":"c","image":"app:1"}]}}}})");
   }
   void set_image(std::string image) {
     edit("a", "web", [&](apps::DeploymentSpecMut spec) {

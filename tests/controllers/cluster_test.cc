@@ -1,9 +1,10 @@
 // Services, nodes and evictions: the scenarios svc-* and node-* of data/controller-facts.
+#include "tests/controllers/cluster.h"
+
 #include <gmock/gmock.h>
 
 #include "api/gen/coordination_v1.h"
 #include "controllers/pod_util.h"
-#include "tests/controllers/cluster.h"
 
 namespace keelson::controllers {
 namespace {
@@ -15,13 +16,14 @@ using ::testing::HasSubstr;
 struct ClusterTest : Cluster {
   void SetUp() override { api.seed(R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"a"}})"); }
   void seed_pod(std::string name, std::string labels = R"({"app":"web"})", std::string spec = "") {
-    api.seed(R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":")" + name + R"(","namespace":"a","labels":)" +
-             labels + R"(},"spec":{"containers":[{"name":"c","ports":[{"name":"http","containerPort":8080}]}])" + spec +
-             "}}");
+    api.seed(R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":")" + name +
+             R"(","namespace":"a","labels":)" + labels +
+             R"(},"spec":{"containers":[{"name":"c","ports":[{"name":"http","containerPort":8080}]}])" +
+             spec + "}}");
   }
   void seed_service(std::string name, std::string spec) {
-    api.seed(R"({"apiVersion":"v1","kind":"Service","metadata":{"name":")" + name + R"(","namespace":"a"},"spec":)" +
-             spec + "}");
+    api.seed(R"({"apiVersion":"v1","kind":"Service","metadata":{"name":")" + name +
+             R"(","namespace":"a"},"spec":)" + spec + "}");
   }
   // "name ready/serving/terminating zone; …" of the Service's slices.
   std::string slices(std::string_view service) {
@@ -64,8 +66,8 @@ struct ClusterTest : Cluster {
     const auto& kind = api::coordination_v1::Lease::kind_info();
     auto lease = api.read(kind, "kube-node-lease", name);
     if (!lease) {
-      lease = api.seed(R"({"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":")" + name +
-                       R"(","namespace":"kube-node-lease"},"spec":{}})");
+      lease = api.seed(R"({"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":")" +
+                       name + R"(","namespace":"kube-node-lease"},"spec":{}})");
     }
     auto copy = lease->clone();
     api::coordination_v1::LeaseMut::of(*copy).mutable_spec().set_renew_time(api::Time::from(clock.wall()));
@@ -101,7 +103,8 @@ struct ClusterTest : Cluster {
 TEST_F(ClusterTest, EndpointsFollowPods) {
   seed_node("n1");
   start();
-  seed_service("web", R"({"selector":{"app":"web"},"ports":[{"port":80,"targetPort":"http","protocol":"TCP"}]})");
+  seed_service("web",
+               R"({"selector":{"app":"web"},"ports":[{"port":80,"targetPort":"http","protocol":"TCP"}]})");
   run_for(1s);
   EXPECT_EQ(slices("web"), "[]");
   EXPECT_EQ(endpoints("web"), "");
@@ -132,10 +135,13 @@ TEST_F(ClusterTest, EndpointsFollowPods) {
 TEST_F(ClusterTest, PublishNotReadyAndManyEndpoints) {
   seed_node("n1");
   start();
-  seed_service("all", R"({"clusterIP":"None","publishNotReadyAddresses":true,"selector":{"app":"web"},"ports":[{"port":80}]})");
+  seed_service(
+      "all",
+      R"({"clusterIP":"None","publishNotReadyAddresses":true,"selector":{"app":"web"},"ports":[{"port":80}]})");
   seed_service("web", R"({"selector":{"app":"web"},"ports":[{"port":80}]})");
   for (int i = 0; i < 120; ++i) seed_pod("p" + std::to_string(100 + i));
-  ASSERT_TRUE(run_until([&] { return api.read_all(discovery::EndpointSlice::kind_info(), "a").size() == 4; }));
+  ASSERT_TRUE(
+      run_until([&] { return api.read_all(discovery::EndpointSlice::kind_info(), "a").size() == 4; }));
   run_for(3s);
   std::multiset<std::size_t> sizes;
   for (const auto& s : api.read_all(discovery::EndpointSlice::kind_info(), "a")) {
@@ -154,8 +160,9 @@ TEST_F(ClusterTest, SilentNode) {
   seed_node("n1");
   seed_node("n2");
   start();
-  seed_pod("quick", R"({"app":"x"})",
-           R"(,"tolerations":[{"key":"node.kubernetes.io/unreachable","operator":"Exists","effect":"NoExecute","tolerationSeconds":5}])");
+  seed_pod(
+      "quick", R"({"app":"x"})",
+      R"(,"tolerations":[{"key":"node.kubernetes.io/unreachable","operator":"Exists","effect":"NoExecute","tolerationSeconds":5}])");
   seed_pod("forever", R"({"app":"x"})", R"(,"tolerations":[{"operator":"Exists"}])");
   run_beating(60s, {"n1", "n2"});
   EXPECT_EQ(taints("n1"), "");

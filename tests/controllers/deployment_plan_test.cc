@@ -28,8 +28,8 @@ TEST(DeploymentPlan, ScalesInProportion) {
   EXPECT_EQ(plan[1].replicas, 7);
 }
 
-// Random walks: pods become available at random, steps are planned from what is visible. Neither bound is crossed by a
-// step of ours, and every rollout ends.
+// Random walks: pods become available at random, steps are planned from what is visible. Neither bound is
+// crossed by a step of ours, and every rollout ends.
 TEST(DeploymentPlan, RollingWalkKeepsBounds) {
   Rng rng(7);
   for (int run = 0; run < 3000; ++run) {
@@ -37,7 +37,8 @@ TEST(DeploymentPlan, RollingWalkKeepsBounds) {
     d.desired = rng.between(0, 12);
     d.bounds = resolve_bounds({rng.between(0, 5), false}, {rng.between(0, 5), false}, d.desired);
     const auto max_unavailable = effective_max_unavailable(d);
-    std::vector<ReplicaSetState> sets{{"old-a", 1, d.desired, 0, 0}, {"old-b", 2, 0, 0, 0}, {"new", 3, 0, 0, 0}};
+    std::vector<ReplicaSetState> sets{
+        {"old-a", 1, d.desired, 0, 0}, {"old-b", 2, 0, 0, 0}, {"new", 3, 0, 0, 0}};
     sets[0].replicas = rng.between(0, d.desired);
     sets[1].replicas = d.desired - sets[0].replicas;
     for (auto& s : sets) s.available = s.replicas;

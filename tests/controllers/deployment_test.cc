@@ -2,7 +2,6 @@
 
 #include "api/status.h"
 #include "controllers/pod_util.h"
-
 #include "tests/controllers/cluster.h"
 
 namespace keelson::controllers {
@@ -12,7 +11,8 @@ using namespace std::chrono_literals;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 
-constexpr const char* kRolling = R"({"type":"RollingUpdate","rollingUpdate":{"maxSurge":"25%","maxUnavailable":"25%"}})";
+constexpr const char* kRolling =
+    R"({"type":"RollingUpdate","rollingUpdate":{"maxSurge":"25%","maxUnavailable":"25%"}})";
 
 struct DeploymentTest : Cluster {
   void SetUp() override {
@@ -22,11 +22,13 @@ struct DeploymentTest : Cluster {
   std::vector<api::ObjectPtr> sets() { return api.read_all(apps::ReplicaSet::kind_info(), "a"); }
   bool rolled(int n, std::string_view image) {
     const auto status = deployment("a", "web").status();
-    if (status.updated_replicas() != n || status.replicas() != n || status.available_replicas() != n) return false;
+    if (status.updated_replicas() != n || status.replicas() != n || status.available_replicas() != n)
+      return false;
     auto all = pods("a");
-    return all.size() == static_cast<std::size_t>(n) && std::ranges::all_of(all, [&](const api::ObjectPtr& p) {
-      return core::Pod::of(*p).spec().containers()[0].image() == image;
-    });
+    return all.size() == static_cast<std::size_t>(n) &&
+           std::ranges::all_of(all, [&](const api::ObjectPtr& p) {
+             return core::Pod::of(*p).spec().containers()[0].image() == image;
+           });
   }
   // How many pods are available and how many count at all, now.
   std::pair<int, int> counts() {
@@ -41,7 +43,8 @@ struct DeploymentTest : Cluster {
   }
 };
 
-// deploy-create: the ReplicaSet has its size and annotations from the start; conditions, events and the way down.
+// deploy-create: the ReplicaSet has its size and annotations from the start; conditions, events and the way
+// down.
 TEST_F(DeploymentTest, CreateAndDelete) {
   seed_deployment(3, kRolling);
   ASSERT_TRUE(run_until([&] { return rolled(3, "app:1"); }));
@@ -58,7 +61,8 @@ TEST_F(DeploymentTest, CreateAndDelete) {
   EXPECT_EQ(deployment("a", "web").metadata().annotations().get("deployment.kubernetes.io/revision"), "1");
   EXPECT_EQ(condition("a", "web", "Available"), "True/MinimumReplicasAvailable");
   EXPECT_EQ(condition("a", "web", "Progressing"), "True/NewReplicaSetAvailable");
-  EXPECT_THAT(events("a"), Contains("Normal ScalingReplicaSet Scaled up replica set web-" + hash + " from 0 to 3"));
+  EXPECT_THAT(events("a"),
+              Contains("Normal ScalingReplicaSet Scaled up replica set web-" + hash + " from 0 to 3"));
   EXPECT_THAT(events("a"), Contains(HasSubstr("Normal SuccessfulCreate Created pod: web-" + hash + "-")));
   // Nothing is written once all is well.
   const auto revision = api.revision();
@@ -75,9 +79,10 @@ TEST_F(DeploymentTest, RollingUpdateKeepsBounds) {
     const char* strategy;
     int replicas, min_available, max_total;
   };
-  for (const Case& c : {Case{R"({"type":"RollingUpdate","rollingUpdate":{"maxSurge":1,"maxUnavailable":0}})", 4, 4, 5},
-                        Case{R"({"type":"RollingUpdate","rollingUpdate":{"maxSurge":0,"maxUnavailable":1}})", 4, 3, 4},
-                        Case{kRolling, 8, 6, 10}}) {
+  for (const Case& c :
+       {Case{R"({"type":"RollingUpdate","rollingUpdate":{"maxSurge":1,"maxUnavailable":0}})", 4, 4, 5},
+        Case{R"({"type":"RollingUpdate","rollingUpdate":{"maxSurge":0,"maxUnavailable":1}})", 4, 3, 4},
+        Case{kRolling, 8, 6, 10}}) {
     SCOPED_TRACE(c.strategy);
     seed_deployment(c.replicas, c.strategy);
     ASSERT_TRUE(run_until([&] { return rolled(c.replicas, "app:1"); }));
@@ -100,7 +105,8 @@ TEST_F(DeploymentTest, RollingUpdateKeepsBounds) {
   }
 }
 
-// deploy-undo: an old template takes up its ReplicaSet again, with the next revision and a history of its own.
+// deploy-undo: an old template takes up its ReplicaSet again, with the next revision and a history of its
+// own.
 TEST_F(DeploymentTest, GoingBackReusesTheReplicaSet) {
   seed_deployment(2, kRolling);
   ASSERT_TRUE(run_until([&] { return rolled(2, "app:1"); }));
@@ -148,14 +154,18 @@ TEST_F(DeploymentTest, PauseAndResume) {
   EXPECT_EQ(condition("a", "web", "Progressing"), "True/NewReplicaSetAvailable");
 }
 
-// deploy-stuck: the deadline makes a condition, nothing else; deploy-midroll-scale: scaling goes by proportion.
+// deploy-stuck: the deadline makes a condition, nothing else; deploy-midroll-scale: scaling goes by
+// proportion.
 TEST_F(DeploymentTest, StuckRolloutTimesOutAndScalesInProportion) {
   seed_deployment(10, R"({"type":"RollingUpdate","rollingUpdate":{"maxSurge":3,"maxUnavailable":2}})");
   ASSERT_TRUE(run_until([&] { return rolled(10, "app:1"); }));
   edit("a", "web", [](apps::DeploymentSpecMut s) { s.set_progress_deadline_seconds(10); });
-  hold_back = [](const api::Object& pod) { return core::Pod::of(pod).spec().containers()[0].image() == "app:2"; };
+  hold_back = [](const api::Object& pod) {
+    return core::Pod::of(pod).spec().containers()[0].image() == "app:2";
+  };
   set_image("app:2");
-  ASSERT_TRUE(run_until([&] { return condition("a", "web", "Progressing") == "False/ProgressDeadlineExceeded"; }));
+  ASSERT_TRUE(
+      run_until([&] { return condition("a", "web", "Progressing") == "False/ProgressDeadlineExceeded"; }));
   auto sizes = [&] {
     std::multiset<int> out;
     for (const auto& set : sets()) out.insert(apps::ReplicaSet::of(*set).spec().replicas());
@@ -201,7 +211,8 @@ TEST_F(DeploymentTest, RefusedPodsAreTold) {
   });
   seed_deployment(3, kRolling);
   ASSERT_TRUE(run_until([&] { return condition("a", "web", "ReplicaFailure") == "True/FailedCreate"; }));
-  EXPECT_THAT(events("a"), Contains(HasSubstr("Warning FailedCreate Error creating: pods \"web-x\" is forbidden")));
+  EXPECT_THAT(events("a"),
+              Contains(HasSubstr("Warning FailedCreate Error creating: pods \"web-x\" is forbidden")));
   api.set_fault(nullptr);
   ASSERT_TRUE(run_until([&] { return rolled(3, "app:1"); }, 300s));
   run_for(1s);

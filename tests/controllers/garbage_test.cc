@@ -26,11 +26,12 @@ struct GarbageTest : Cluster {
     std::string refs;
     for (const auto& [owner, blocks] : owners) {
       refs += std::string(refs.empty() ? "" : ",") + R"({"apiVersion":"v1","kind":"ConfigMap","name":")" +
-              std::string(owner->name()) + R"(","uid":")" + std::string(owner->uid()) + R"(","blockOwnerDeletion":)" +
-              (blocks ? "true" : "false") + "}";
+              std::string(owner->name()) + R"(","uid":")" + std::string(owner->uid()) +
+              R"(","blockOwnerDeletion":)" + (blocks ? "true" : "false") + "}";
     }
     return api.seed(R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":")" + name +
-                    R"(","namespace":"a","ownerReferences":[)" + refs + R"(],"finalizers":[)" + finalizers + "]}}");
+                    R"(","namespace":"a","ownerReferences":[)" + refs + R"(],"finalizers":[)" + finalizers +
+                    "]}}");
   }
   void remove(std::string_view name, std::string policy) {
     client::DeleteOptions options;
@@ -93,13 +94,16 @@ TEST_F(GarbageTest, BadReferences) {
   api.seed(R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"no-kind","namespace":"a",
       "ownerReferences":[{"apiVersion":"example.com/v1","kind":"Nothing","name":"n","uid":"1"}]}})");
   api.seed(R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"b"}})");
-  auto elsewhere = api.seed(R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"far","namespace":"b"}})");
+  auto elsewhere =
+      api.seed(R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"far","namespace":"b"}})");
   seed_map("other-namespace", {{elsewhere, false}});
   ASSERT_TRUE(run_until([&] { return !map("absent") && !map("other-namespace"); }));
   run_for(1s);
   EXPECT_TRUE(map("no-kind"));
-  EXPECT_THAT(events("a"), Contains("Warning OwnerRefInvalidNamespace ownerRef [v1/ConfigMap, namespace: a, name: far, "
-                                    "uid: " + std::string(elsewhere->uid()) + "] does not exist in namespace \"a\""));
+  EXPECT_THAT(events("a"),
+              Contains("Warning OwnerRefInvalidNamespace ownerRef [v1/ConfigMap, namespace: a, name: far, "
+                       "uid: " +
+                       std::string(elsewhere->uid()) + "] does not exist in namespace \"a\""));
   remove("a", "Background");
   ASSERT_TRUE(run_until([&] { return map("two-owners")->meta().owner_references().size() == 1; }));
   EXPECT_EQ(map("two-owners")->meta().owner_references()[0].name(), "z");
@@ -140,10 +144,11 @@ TEST_F(GarbageTest, NamespaceIsEmptiedPodsFirst) {
   for (auto c : core::Namespace::of(*ns).status().conditions()) {
     if (c.status() == "True") messages += std::string(c.reason()) + ": " + std::string(c.message()) + "\n";
   }
-  EXPECT_EQ(messages,
-            "SomeResourcesRemain: Some resources are remaining: configmaps. has 1 resource instances\n"
-            "SomeFinalizersRemain: Some content in the namespace has finalizers remaining: example.com/hold in 1 "
-            "resource instances\n");
+  EXPECT_EQ(
+      messages,
+      "SomeResourcesRemain: Some resources are remaining: configmaps. has 1 resource instances\n"
+      "SomeFinalizersRemain: Some content in the namespace has finalizers remaining: example.com/hold in 1 "
+      "resource instances\n");
   run_task(api.patch(core::ConfigMap::kind_info(), "a", "held", client::PatchType::kMerge,
                      R"({"metadata":{"finalizers":[]}})", {}));
   EXPECT_TRUE(run_until([&] { return !api.read(core::Namespace::kind_info(), "", "a"); }));
