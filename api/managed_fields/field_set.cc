@@ -76,8 +76,8 @@ void append_scalar(std::string& out, const json::value& v) {
 }
 
 // Walks two sorted entry lists in step: f(a or null, b or null).
-template <class F>
-void zip(const std::vector<FieldSet::Entry>& a, const std::vector<FieldSet::Entry>& b, F&& f) {
+template <class Entries, class F>
+void zip(Entries& a, Entries& b, F&& f) {
   std::size_t i = 0, j = 0;
   while (i < a.size() || j < b.size()) {
     const int c = i == a.size() ? 1 : j == b.size() ? -1 : compare(a[i].element, b[j].element);
@@ -100,21 +100,91 @@ void write(const FieldSet& set, bool self, std::string& out) {
   out += '}';
 }
 
-Result<FieldSet> read(const json::object& o, bool& self) {
-  FieldSet out;
-  for (const auto& m : o) {
-    const std::string_view key = m.key();
-    if (key == ".") {
-      self = true;
-      continue;
-    }
-    if (!m.value().is_object()) return fail(Code::kInvalidArgument, "expected an object");
-    PathElement pe = TRY(PathElement::parse(key));
-    bool member = m.value().get_object().empty();
-    FieldSet children = TRY(read(m.value().get_object(), member));
-    out.add(std::move(pe), member, std::move(children));
+// Reads nested objects of objects straight from the text.
+class SetReader {
+ public:
+  explicit SetReader(std::string_view s) : s_(s) {}
+
+  Result<FieldSet> read() {
+    bool self = false;
+    FieldSet out = TRY(object(self, 0));
+    skip();
+    if (pos_ != s_.size()) return bad();
+    return out;
   }
-  return out;
+
+ private:
+  static std::unexpected<Error> bad() { return fail(Code::kInvalidArgument, "invalid fieldset"); }
+  void skip() {
+    while (pos_ < s_.size() && (s_[pos_] == ' ' || s_[pos_] == '\n' || s_[pos_] == '\t' || s_[pos_] == '\r')) ++pos_;
+  }
+  bool take(char c) {
+    skip();
+    if (pos_ >= s_.size() || s_[pos_] != c) return false;
+    ++pos_;
+    return true;
+  }
+
+  Result<std::string> key() {
+    skip();
+    const std::size_t start = pos_;
+    if (!take('"')) return bad();
+    bool plain = true;
+    for (; pos_ < s_.size() && s_[pos_] != '"'; ++pos_) {
+      if (s_[pos_] != '\\') continue;
+      ++pos_;
+      plain = false;
+    }
+    if (!take('"')) return bad();
+    const std::string_view quoted = s_.substr(start, pos_ - start);
+    if (plain) return std::string(quoted.substr(1, quoted.size() - 2));
+    const JsonText text = TRY(read_json_text(quoted));
+    return std::string(text.value.as_string());
+  }
+
+  // `self` becomes true when the object says "." or nothing at all.
+  Result<FieldSet> object(bool& self, int depth) {
+    FieldSet out;
+    if (depth > kDepthMax || !take('{')) return bad();
+    if (take('}')) {
+      self = true;
+      return out;
+    }
+    do {
+      std::string name = TRY(key());
+      if (!take(':')) return bad();
+      bool member = false;
+      FieldSet children = TRY(object(member, depth + 1));
+      if (name == ".") {
+        self = true;
+      } else {
+        out.add(TRY(PathElement::parse(name)), member, std::move(children));
+      }
+    } while (take(','));
+    if (!take('}')) return bad();
+    return out;
+  }
+
+  static constexpr int kDepthMax = 500;
+  std::string_view s_;
+  std::size_t pos_ = 0;
+};
+
+// Whether a key text is in the form that we write: no spaces, names ascending, texts and integers only.
+bool is_canonical_key(std::string_view s) {
+  std::string_view last;
+  if (!s.starts_with('{')) return false;
+  while (s.size() > 1) {
+    s.remove_prefix(1);
+    const std::string_view name = take_scalar(s);
+    if (!name.starts_with('"') || name <= last || !s.starts_with(':')) return false;
+    last = name;
+    s.remove_prefix(1);
+    const std::string_view v = take_scalar(s);
+    if (!v.starts_with('"') && v.find_first_not_of("0123456789") != std::string_view::npos) return false;
+    if (v.empty() || !(s.starts_with(',') || s == "}")) return false;
+  }
+  return s == "}";
 }
 
 }  // namespace
@@ -146,6 +216,7 @@ Result<PathElement> PathElement::parse(std::string_view s) {
   const std::size_t kind = kKindLetters.find(s[0]);
   if (kind == std::string_view::npos) return fail(Code::kInvalidArgument, "unknown path element type");
   PathElement pe{static_cast<Kind>(kind), std::string(s.substr(2))};
+  if (pe.kind == Kind::kKey && is_canonical_key(pe.text)) return pe;
   if (pe.kind == Kind::kValue || pe.kind == Kind::kKey) {
     const JsonText parsed = TRY(read_json_text(pe.text));
     pe.text.clear();
@@ -195,7 +266,7 @@ void FieldSet::add(PathElement element, bool member, FieldSet children) {
     return;
   }
   at->member |= member;
-  at->children = at->children.empty() ? std::move(children) : at->children.union_with(children);
+  at->children.merge(std::move(children));
 }
 
 void FieldSet::insert(std::span<const PathElement> path) {
@@ -219,17 +290,43 @@ FieldSet FieldSet::of(std::initializer_list<std::string_view> path) {
   return out;
 }
 
-FieldSet FieldSet::union_with(const FieldSet& other) const {
-  FieldSet out;
-  out.entries_.reserve(std::max(entries_.size(), other.entries_.size()));
-  zip(entries_, other.entries_, [&](const Entry* a, const Entry* b) {
-    if (a == nullptr || b == nullptr) {
-      out.entries_.push_back(a ? *a : *b);
-    } else {
-      out.entries_.push_back({a->element, a->member || b->member, a->children.union_with(b->children)});
-    }
+void FieldSet::merge(FieldSet other) {
+  if (entries_.empty()) {
+    entries_ = std::move(other.entries_);
+    return;
+  }
+  if (other.entries_.empty()) return;
+  std::vector<Entry> out;
+  out.reserve(entries_.size() + other.entries_.size());
+  zip(entries_, other.entries_, [&](Entry* a, Entry* b) {
+    Entry& e = out.emplace_back(std::move(a ? *a : *b));
+    if (a == nullptr || b == nullptr) return;
+    e.member |= b->member;
+    e.children.merge(std::move(b->children));
   });
-  return out;
+  entries_ = std::move(out);
+}
+
+void FieldSet::subtract(const FieldSet& other) {
+  auto b = other.entries_.begin();
+  std::erase_if(entries_, [&](Entry& a) {
+    while (b != other.entries_.end() && compare(b->element, a.element) < 0) ++b;
+    if (b == other.entries_.end() || compare(b->element, a.element) != 0) return false;
+    a.member = a.member && !b->member;
+    a.children.subtract(b->children);
+    return !a.member && a.children.empty();
+  });
+}
+
+void FieldSet::subtract_recursive(const FieldSet& other) {
+  auto b = other.entries_.begin();
+  std::erase_if(entries_, [&](Entry& a) {
+    while (b != other.entries_.end() && compare(b->element, a.element) < 0) ++b;
+    if (b == other.entries_.end() || compare(b->element, a.element) != 0) return false;
+    if (b->member) return true;
+    a.children.subtract_recursive(b->children);
+    return !a.member && a.children.empty();
+  });
 }
 
 FieldSet FieldSet::intersection(const FieldSet& other) const {
@@ -240,29 +337,15 @@ FieldSet FieldSet::intersection(const FieldSet& other) const {
   return out;
 }
 
-FieldSet FieldSet::difference(const FieldSet& other) const {
-  FieldSet out;
-  zip(entries_, other.entries_, [&](const Entry* a, const Entry* b) {
-    if (a == nullptr) return;
-    if (b == nullptr) {
-      out.entries_.push_back(*a);
-    } else {
-      out.add(a->element, a->member && !b->member, a->children.difference(b->children));
-    }
-  });
+FieldSet FieldSet::union_with(const FieldSet& other) const {
+  FieldSet out = *this;
+  out.merge(other);
   return out;
 }
 
-FieldSet FieldSet::recursive_difference(const FieldSet& other) const {
-  FieldSet out;
-  zip(entries_, other.entries_, [&](const Entry* a, const Entry* b) {
-    if (a == nullptr) return;
-    if (b == nullptr) {
-      out.entries_.push_back(*a);
-    } else if (!b->member) {
-      out.add(a->element, a->member, a->children.recursive_difference(b->children));
-    }
-  });
+FieldSet FieldSet::difference(const FieldSet& other) const {
+  FieldSet out = *this;
+  out.subtract(other);
   return out;
 }
 
@@ -273,10 +356,7 @@ std::string FieldSet::to_json() const {
 }
 
 Result<FieldSet> FieldSet::parse(std::string_view text) {
-  const JsonText parsed = TRY(read_json_text(text.empty() ? "{}" : text));
-  if (!parsed.value.is_object()) return fail(Code::kInvalidArgument, "expected an object");
-  bool self = false;
-  return read(parsed.value.get_object(), self);
+  return SetReader(text.empty() ? "{}" : text).read();
 }
 
 }  // namespace keelson::api

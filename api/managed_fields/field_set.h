@@ -47,12 +47,15 @@ class FieldSet {
   // A set of one path of plain fields: of({"metadata", "name"}).
   static FieldSet of(std::initializer_list<std::string_view> path);
 
-  FieldSet union_with(const FieldSet& other) const;
+  // Adds all members of `other`.
+  void merge(FieldSet other);
+  // Removes the members of `other`; removing a parent does not remove its children.
+  void subtract(const FieldSet& other);
+  // As subtract, and below each member of `other` everything goes.
+  void subtract_recursive(const FieldSet& other);
   FieldSet intersection(const FieldSet& other) const;
-  // Members of this set that are no members of `other`; removing a parent does not remove its children.
+  FieldSet union_with(const FieldSet& other) const;
   FieldSet difference(const FieldSet& other) const;
-  // As difference, and below each member of `other` everything goes.
-  FieldSet recursive_difference(const FieldSet& other) const;
 
   const std::vector<Entry>& entries() const { return entries_; }
   // FieldsV1 text.

@@ -22,7 +22,7 @@ const FieldSet& stripped_fields() {
     FieldSet s = FieldSet::of({"metadata"});
     for (std::string_view name :
          {"name", "namespace", "creationTimestamp", "selfLink", "uid", "generation", "managedFields", "resourceVersion"})
-      s = s.union_with(FieldSet::of({"metadata", name}));
+      s.merge(FieldSet::of({"metadata", name}));
     return s;
   }();
   return set;
@@ -38,12 +38,12 @@ FieldSet reset_fields(const KindInfo& kind, std::string_view subresource) {
   if (subresource != "status") return {};
   FieldSet out = FieldSet::of({"spec"});
   if (core && kind.kind == "Pod") {
-    out = out.union_with(FieldSet::of({"metadata", "deletionTimestamp"}));
-    out = out.union_with(FieldSet::of({"metadata", "ownerReferences"}));
+    out.merge(FieldSet::of({"metadata", "deletionTimestamp"}));
+    out.merge(FieldSet::of({"metadata", "ownerReferences"}));
   } else if (kind.kind == "Deployment") {
-    out = out.union_with(FieldSet::of({"metadata", "labels"}));
+    out.merge(FieldSet::of({"metadata", "labels"}));
   } else if (cidr) {
-    out = out.union_with(FieldSet::of({"metadata"}));
+    out.merge(FieldSet::of({"metadata"}));
   }
   return out;
 }
@@ -77,7 +77,7 @@ void cap_updates(ManagedEntries& entries) {
     auto [it, first] = bucket_of.try_emplace(e->api_version, e);
     if (first) continue;
     ManagedEntry& bucket = *it->second;
-    bucket.fields = bucket.fields.union_with(e->fields);
+    bucket.fields.merge(std::move(e->fields));
     bucket.manager = kAncient;
     bucket.subresource.clear();
     bucket.time = e->time;
@@ -107,14 +107,17 @@ ManagedEntries entries_before(const Object* live, const Object& next, std::strin
 
 void take_fields(ManagedEntries& entries, const FieldDiff& diff, FieldSet taken, const UpdateWriter& writer,
                  std::string_view api_version) {
-  const FieldSet changed = diff.modified.union_with(diff.added);
-  for (ManagedEntry& e : entries) e.fields = e.fields.difference(changed).difference(diff.removed);
+  for (ManagedEntry& e : entries) {
+    e.fields.subtract(diff.modified);
+    e.fields.subtract(diff.added);
+    e.fields.subtract(diff.removed);
+  }
   drop_empty(entries);
   if (taken.empty()) return;
   ManagedEntry mine{std::string(writer.manager), false, std::string(api_version), std::string(writer.subresource),
                     Time{writer.now.seconds, 0}, std::move(taken)};
   if (auto it = find_writer(entries, mine); it != entries.end()) {
-    mine.fields = mine.fields.union_with(it->fields);
+    mine.fields.merge(std::move(it->fields));
     *it = std::move(mine);
   } else {
     entries.push_back(std::move(mine));
@@ -191,9 +194,10 @@ void track_update(const Object* live, Object& next, const UpdateWriter& writer) 
   if (!entries.empty() || live == nullptr || live->uid().empty()) {
     const KindInfo& kind = *next.kind();
     const FieldDiff diff = diff_fields(next.type(), live ? live->root() : StructRef(), next.root());
-    FieldSet taken = diff.modified.union_with(diff.added)
-                         .recursive_difference(reset_fields(kind, writer.subresource))
-                         .difference(stripped_fields());
+    FieldSet taken = diff.added;
+    taken.merge(diff.modified);
+    taken.subtract_recursive(reset_fields(kind, writer.subresource));
+    taken.subtract(stripped_fields());
     take_fields(entries, diff, std::move(taken), writer, kind.api_version);
     cap_updates(entries);
   }
@@ -229,7 +233,7 @@ void track_scale(const Object& live, Object& next, const UpdateWriter& writer) {
     return;
   }
   for (ManagedEntry& e : entries)
-    if (e.fields.has(path)) e.fields = e.fields.difference(replicas);
+    if (e.fields.has(path)) e.fields.subtract(replicas);
   drop_empty(entries);
   ManagedEntry mine{std::string(writer.manager), false, std::string(live.kind()->api_version),
                     std::string(writer.subresource), Time{writer.now.seconds, 0}, replicas};
