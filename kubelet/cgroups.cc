@@ -129,7 +129,21 @@ class CgroupsV2 final : public Cgroups {
   const std::string root_;
 };
 
+class NoCgroups final : public Cgroups {
+ public:
+  Result<std::string> create_pod(std::string_view, std::string_view,
+                                 const cri::LinuxContainerResources&) override {
+    return std::string();
+  }
+  Result<void> remove_pod(std::string_view) override { return {}; }
+  void remove_all() override {}
+};
+
 }  // namespace
+
+std::unique_ptr<Cgroups> Cgroups::none() {
+  return std::make_unique<NoCgroups>();
+}
 
 std::unique_ptr<Cgroups> Cgroups::of_host(std::string root) {
   struct statfs st;

@@ -28,6 +28,8 @@ class Cgroups {
 
   // The one this host has: v2 where /sys/fs/cgroup is a cgroup2 mount. `root` is one path component.
   static std::unique_ptr<Cgroups> of_host(std::string root);
+  // Does nothing: for tests.
+  static std::unique_ptr<Cgroups> none();
 };
 
 }  // namespace keelson::kubelet

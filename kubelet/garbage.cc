@@ -51,14 +51,10 @@ bool rotate_log(const std::string& path, std::int64_t max_bytes, int keep, WallT
   return true;
 }
 
-Task<> GarbageCollector::rotate_logs() {
-  auto containers = co_await runtime_.list_containers("");
-  if (!containers) co_return;
-  for (const auto& c : *containers) {
-    if (c.state != cri::ContainerState::kRunning) continue;
-    auto status = co_await runtime_.container_status(c.id);
-    if (!status || status->log_path.empty()) continue;
-    const bool rotated = co_await run_blocking(pool_, [path = status->log_path, now = clock_.wall()] {
+Task<> GarbageCollector::rotate_logs(std::vector<cri::ContainerStatus> containers) {
+  for (const auto& c : containers) {
+    if (c.state != cri::ContainerState::kRunning || c.log_path.empty()) continue;
+    const bool rotated = co_await run_blocking(pool_, [path = c.log_path, now = clock_.wall()] {
       return rotate_log(path, kLogMaxBytes, kLogFilesMax, now);
     });
     if (!rotated) continue;
@@ -87,11 +83,14 @@ Task<> GarbageCollector::collect_images(std::set<std::string> in_use) {
   }
 }
 
-Task<> GarbageCollector::run(std::function<std::set<std::string>()> in_use) {
+Task<> GarbageCollector::run(std::function<std::vector<cri::ContainerStatus>()> containers) {
   for (int round = 0;; ++round) {
     co_await clock_.sleep_for(10s);
-    co_await rotate_logs();
-    if (round % 30 == 29) co_await collect_images(in_use());
+    auto present = containers();
+    std::set<std::string> in_use;
+    for (const auto& c : present) in_use.insert(c.image_ref);
+    co_await rotate_logs(std::move(present));
+    if (round % 30 == 29) co_await collect_images(std::move(in_use));
   }
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -18,12 +19,12 @@ class GarbageCollector {
  public:
   GarbageCollector(cri::Runtime& runtime, Clock& clock, Executor pool, Logger logger)
       : runtime_(runtime), clock_(clock), pool_(pool), log_(logger.named("gc")) {}
-  // Looks every 10 s at logs and every 5 min at images, until cancelled. `in_use`: image ids of existing
-  // containers.
-  Task<> run(std::function<std::set<std::string>()> in_use);
+  // Looks every 10 s at logs and every 5 min at images, until cancelled. `containers`: those that exist, by the
+  // last look.
+  Task<> run(std::function<std::vector<cri::ContainerStatus>()> containers);
 
  private:
-  Task<> rotate_logs();
+  Task<> rotate_logs(std::vector<cri::ContainerStatus> containers);
   Task<> collect_images(std::set<std::string> in_use);
 
   cri::Runtime& runtime_;

@@ -18,6 +18,17 @@ std::string lower(std::string_view s) {
   return out;
 }
 
+// What Go's dialer says of the same failure.
+std::string go_dial_error(const std::string& host_port, const Error& e) {
+  if (e.code == Code::kDeadlineExceeded) return fmt::format("dial tcp {}: i/o timeout", host_port);
+  for (const char* known :
+       {"Connection refused", "No route to host", "Network is unreachable", "Connection reset by peer"}) {
+    if (e.message.find(known) != std::string::npos)
+      return fmt::format("dial tcp {}: connect: {}", host_port, lower(known));
+  }
+  return e.message;
+}
+
 std::int64_t seconds_of(Duration d) {
   return std::max<std::int64_t>(1, std::chrono::duration_cast<std::chrono::seconds>(d).count());
 }
@@ -74,16 +85,18 @@ Task<ActionOutcome> ActionRunner::http_get(ActionTarget target, HTTPGetAction ac
         fmt::format("Get \"{}\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
                     url)};
   }
-  if (!r) co_return ActionOutcome{false, fmt::format("Get \"{}\": {}", url, r.error().message)};
+  if (!r)
+    co_return ActionOutcome{false, fmt::format("Get \"{}\": {}", url,
+                                               go_dial_error(fmt::format("{}:{}", host, port), r.error()))};
   if (r->status >= 200 && r->status < 400) co_return ActionOutcome{true, r->body};
   co_return ActionOutcome{false, fmt::format("HTTP probe failed with statuscode: {}", r->status)};
 }
 
 Task<ActionOutcome> ActionRunner::tcp(ActionTarget target, TCPSocketAction action) {
   const std::string host(action.host().empty() ? std::string_view(target.pod_ip) : action.host());
-  const std::string address = fmt::format("tcp://{}:{}", host, resolve_port(target.container, action.port()));
-  auto r = co_await net::dial(address, target.timeout, clock_);
-  if (!r) co_return ActionOutcome{false, fmt::format("dial {}: {}", address, r.error().message)};
+  const std::string address = fmt::format("{}:{}", host, resolve_port(target.container, action.port()));
+  auto r = co_await net::dial("tcp://" + address, target.timeout, clock_);
+  if (!r) co_return ActionOutcome{false, go_dial_error(address, r.error())};
   co_return ActionOutcome{true, ""};
 }
 

@@ -41,6 +41,16 @@ class ApiConfigSource final : public ConfigSource {
   client::Transport& transport_;
 };
 
+// Whether the API shows this container's end as a lastState.
+bool in_last_state(Pod pod, const std::string& container_id) {
+  for (const auto& statuses : {pod.status().container_statuses(), pod.status().init_container_statuses()}) {
+    for (ContainerStatus s : statuses) {
+      if (s.last_state().terminated().container_id() == "containerd://" + container_id) return true;
+    }
+  }
+  return false;
+}
+
 PodFacts node_pod_facts(const KubeletOptions& options, const MachineFacts& m) {
   PodFacts f;
   f.node_name = options.node_name;
@@ -68,7 +78,7 @@ class Kubelet::Impl final : public RuntimeAccess {
         clock_(clock),
         log_(logger.named("kubelet")),
         config_(transport),
-        cgroups_(Cgroups::of_host(cgroup_root(options_.data_dir))),
+        cgroups_(options_.cgroups ? Cgroups::of_host(cgroup_root(options_.data_dir)) : Cgroups::none()),
         cache_(runtime, clock, log_, [this](const std::string& uid) { on_runtime_change(uid); }),
         volumes_(options_.data_dir + "/pods", transport, config_, clock, options_.pool),
         images_(runtime, clock),
@@ -129,7 +139,7 @@ class Kubelet::Impl final : public RuntimeAccess {
     tasks_.spawn(strand_, node_.run_lease());
     tasks_.spawn(strand_, dispatch());
     tasks_.spawn(strand_, cache_.run());
-    tasks_.spawn(strand_, garbage_.run([this] { return image_in_use(); }));
+    tasks_.spawn(strand_, garbage_.run([this] { return containers_here(); }));
     co_return Result<void>{};
   }
 
@@ -230,18 +240,20 @@ class Kubelet::Impl final : public RuntimeAccess {
     if (!worker) return;
     if (const auto pod = worker->pod(); pod && !failure.empty()) {
       auto ref = client::reference_to(*pod);
-      ref.field_path = fmt::format("spec.containers{{{}}}", container);
+      bool init = false;
+      for (Container c : Pod::of(*pod).spec().init_containers()) init |= c.name() == container;
+      ref.field_path = fmt::format("spec.{}{{{}}}", init ? "initContainers" : "containers", container);
       events_.event(std::move(ref), "Warning", "Unhealthy", std::move(failure));
     }
     worker->poke();
   }
 
-  std::set<std::string> image_in_use() {
-    std::set<std::string> out;
+  std::vector<cri::ContainerStatus> containers_here() {
+    std::vector<cri::ContainerStatus> out;
     std::lock_guard lock(mu_);
     for (const auto& [uid, worker] : workers_) {
       if (auto seen = cache_.snapshot(uid)) {
-        for (const auto& c : seen->containers) out.insert(c.status.image_ref);
+        for (const auto& c : seen->containers) out.push_back(c.status);
       }
     }
     return out;
@@ -326,8 +338,9 @@ Task<Result<ContainerView>> Kubelet::Impl::find_container(ContainerRef ref, bool
     c = seen ? seen->newest(name) : nullptr;
   }
   if (previous) {
-    c = seen ? seen->previous(name) : nullptr;
     // While the newest waits to be restarted, it is the one that ended last.
+    const bool waiting = c && c->exited() && in_last_state(pod, c->status.id);
+    if (!waiting) c = seen ? seen->previous(name) : nullptr;
     if (!c) {
       co_return fail(
           Code::kInvalidArgument,

@@ -21,8 +21,9 @@ struct KubeletOptions {
   std::string cluster_domain = "cluster.local";
   std::string version = "v1.36.0-keelson";
   std::map<std::string, std::string> node_labels;
-  Executor executor;  // coroutines run on a strand of it
-  Executor pool;      // threads that may block
+  bool cgroups = true;  // false: pods get no cgroups of ours (tests)
+  Executor executor;    // coroutines run on a strand of it
+  Executor pool;        // threads that may block
 };
 
 }  // namespace keelson::kubelet

@@ -91,7 +91,10 @@ Task<> PodWorker::report() {
                                        std::string(base->name()), client::PatchType::kMerge,
                                        status_patch(in.pod, status.view()), options);
   if (r) {
-    update(std::move(*r));
+    // Our own words are no news; what others changed in the meantime is.
+    const bool news = (*r)->meta().generation() != base->meta().generation() ||
+                      (*r)->meta().has_deletion_timestamp() != base->meta().has_deletion_timestamp();
+    if (adopt(std::move(*r)) && news) wake_.set();
     co_return;
   }
   if (r.error().code == Code::kNotFound || r.error().code == Code::kAborted) co_return;

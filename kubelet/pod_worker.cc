@@ -46,12 +46,15 @@ api::ObjectPtr PodWorker::pod() const {
 }
 
 void PodWorker::update(api::ObjectPtr pod) {
-  if (pod_ && version_number(pod) <= version_number(pod_)) return;
-  {
-    std::lock_guard lock(mu_);
-    pod_ = std::move(pod);
-  }
-  wake_.set();
+  if (adopt(std::move(pod))) wake_.set();
+}
+
+// True when the state was newer.
+bool PodWorker::adopt(api::ObjectPtr pod) {
+  if (pod_ && version_number(pod) <= version_number(pod_)) return false;
+  std::lock_guard lock(mu_);
+  pod_ = std::move(pod);
+  return true;
 }
 
 void PodWorker::removed() {

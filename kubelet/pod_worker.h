@@ -79,6 +79,7 @@ class PodWorker {
 
  private:
   api::core_v1::Pod view() const { return api::core_v1::Pod::of(*pod_); }
+  bool adopt(api::ObjectPtr pod);
   std::string title() const;  // name_namespace(uid), as in messages
   void event(const char* type, const char* reason, std::string message);
   void container_event(std::string_view container, const char* type, const char* reason, std::string message);
