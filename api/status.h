@@ -29,6 +29,7 @@ struct StatusDetail : ErrorDetail {
   std::string name, group, kind, uid;
   std::vector<StatusCause> causes;
   int retry_after_seconds = 0;
+  std::string continue_token;  // metadata.continue of an expired list's Status
 };
 
 // A group and the resource's plural or the Kind; prints as "pods", "deployments.apps".
