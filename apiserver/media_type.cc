@@ -88,6 +88,8 @@ Negotiated negotiate(std::string_view accept, bool transforms) {
     else if (c.essence == "application/yaml") c.accepted.type = MediaType::kYaml;
     else if (c.essence == "application/vnd.kubernetes.protobuf") c.accepted.type = MediaType::kProtobuf;
     else continue;
+    // Tables and partial metadata have no protobuf form here: clients list JSON as well.
+    if (c.accepted.type == MediaType::kProtobuf && c.accepted.view != View::kObject) continue;
     if (!c.known_params) {
       out.failure = NegotiationFailure::kTransform;
       continue;

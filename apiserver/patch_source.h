@@ -13,20 +13,8 @@ Result<std::unique_ptr<UpdateSource>> make_patch_source(const Resource& resource
                                                         std::string manager, Clock& clock,
                                                         std::vector<std::string>& warnings);
 
-// The text of a patch as a function of any JSON document; for subresources with a kind of their own (scale).
-class PatchText {
- public:
-  // Errors as above.
-  static Result<PatchText> read(PatchType type, std::string_view text, FieldValidation validation,
-                                std::vector<std::string>& warnings);
-  // The patched document as an object of `kind`. Errors carry a Status.
-  Result<std::unique_ptr<api::Object>> apply(const api::Object& to, const api::KindInfo& kind, FieldValidation validation,
-                                             std::vector<std::string>* warnings) const;
-
- private:
-  PatchType type_ = PatchType::kMerge;
-  std::shared_ptr<const void> document_;  // the parsed patch
-  std::string text_;
-};
+// The patch applied to any object, which keeps its kind. Errors carry a Status.
+Result<std::unique_ptr<api::Object>> patch_object(const api::Object& object, PatchType type, std::string_view text,
+                                                  FieldValidation validation, std::vector<std::string>* warnings);
 
 }  // namespace keelson::apiserver

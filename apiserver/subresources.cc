@@ -67,15 +67,15 @@ class ScaleSource final : public UpdateSource {
  public:
   ScaleSource(const Request& request, std::unique_ptr<Object> body, std::string manager, Clock& clock,
               std::vector<std::string>& warnings)
-      : body_(std::move(body)), name_(request.name), type_(request.patch_type), text_(request.patch),
+      : body_(std::move(body)), type_(request.patch_type), text_(request.patch),
         validation_(request.write.field_validation), manager_(std::move(manager)), clock_(clock), warnings_(warnings) {}
 
   Result<std::unique_ptr<Object>> next(const Object* parent) override {
     std::unique_ptr<Object> patched;
     const Object* wanted = body_.get();
     if (!wanted) {
-      auto patch = TRY(PatchText::read(type_, text_, validation_, warnings_));
-      patched = TRY(patch.apply(*scale_of(*parent), autoscaling_v1::Scale::kind_info(), validation_, nullptr));
+      patched = TRY(patch_object(*scale_of(*parent), type_, text_, validation_, warned_ ? nullptr : &warnings_));
+      warned_ = true;
       wanted = patched.get();
     }
     const std::int64_t replicas = value_at(*wanted, {"spec", "replicas"}).as_int();
@@ -94,13 +94,13 @@ class ScaleSource final : public UpdateSource {
 
  private:
   std::unique_ptr<Object> body_;
-  std::string name_;
   PatchType type_;
   std::string text_;
   FieldValidation validation_;
   std::string manager_;
   Clock& clock_;
   std::vector<std::string>& warnings_;
+  bool warned_ = false;
 };
 
 // ---- binding ----

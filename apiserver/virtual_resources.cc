@@ -17,6 +17,10 @@ void write_user(UserMut out, const auth::UserInfo& user) {
   out.set_username(user.name);
   out.set_uid(user.uid);
   for (auto& group : user.groups) out.add_groups(group);
+  for (auto& [key, values] : user.extra) {
+    auto list = out.mutable_extra().at(key);
+    for (auto& value : values) list.add_items(value);
+  }
 }
 
 // authorization/v1 attributes, as the body gives them.
@@ -72,12 +76,7 @@ Response Pipeline::token_review(std::unique_ptr<Object> object) {
                                  : Result<auth::UserPtr>(fail(Code::kUnauthenticated, "no token authenticator"));
   if (user && *user) {
     status.set_authenticated(true);
-    auto out = status.mutable_user();
-    write_user(out, **user);
-    for (auto& [key, values] : (*user)->extra) {
-      auto list = out.mutable_extra().at(key);
-      (void)list;
-    }
+    write_user(status.mutable_user(), **user);
     for (auto& audience : parts_.api_audiences) status.add_audiences(audience);
   } else {
     status.mutable_user();
@@ -148,7 +147,7 @@ Task<Result<Response>> Pipeline::run_virtual(const Resource& resource, Request r
       rule.add_resources("*");
       auto other = status.add_non_resource_rules();
       other.add_verbs("*");
-      other.add_non_resource_ur_ls("*");
+      other.add_non_resource_urls("*");
     }
     co_return created(std::move(object));
   }
