@@ -1,23 +1,46 @@
 #include "apiserver/validation_hooks.h"
 
 #include "api/defaults.h"
+#include "api/validation.h"
 
 namespace keelson::apiserver {
+namespace {
 
-namespace field = api::field;
+std::string_view subresource_of(UpdateScope scope) {
+  switch (scope) {
+    case UpdateScope::kStatus: return "status";
+    case UpdateScope::kFinalize: return "finalize";
+    case UpdateScope::kEphemeralContainers: return "ephemeralcontainers";
+    case UpdateScope::kResize: return "resize";
+    case UpdateScope::kBinding: return "binding";
+    case UpdateScope::kMain: break;
+  }
+  return "";
+}
+
+void append(std::vector<std::string>& out, std::vector<std::string> more) {
+  out.insert(out.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+}  // namespace
 
 void apply_defaults(api::Object& object) { api::default_object(object); }
 
-field::ErrorList validate_create(const api::KindInfo&, const api::Object& object) {
-  field::ErrorList out;
-  if (object.name().empty())
-    out.push_back(field::required(field::Path("metadata").child("name"), "name or generateName is required"));
-  return out;
+api::field::ErrorList validate_create(const api::KindInfo&, const api::Object& object) {
+  return api::validate_create(object);
 }
 
-field::ErrorList validate_update(const api::KindInfo&, const api::Object&, const api::Object&, UpdateScope) { return {}; }
+api::field::ErrorList validate_update(const api::KindInfo&, const api::Object& updated, const api::Object& old,
+                                      UpdateScope scope) {
+  return api::validate_update(updated, old, subresource_of(scope));
+}
 
-void add_create_warnings(const api::Object&, std::vector<std::string>&) {}
-void add_update_warnings(const api::Object&, const api::Object&, std::vector<std::string>&) {}
+void add_create_warnings(const api::Object& object, std::vector<std::string>& out) {
+  append(out, api::write_warnings(object, nullptr));
+}
+
+void add_update_warnings(const api::Object& updated, const api::Object& old, std::vector<std::string>& out) {
+  append(out, api::write_warnings(updated, &old));
+}
 
 }  // namespace keelson::apiserver
