@@ -93,6 +93,8 @@ Task<Result<void>> make_furniture(Registry& registry, ServiceAllocator& services
                   services.kubernetes_ip(), furniture.port),
       false);
   if (!service) co_return service;
+  // Endpoints may not lead to loopback addresses: a server for tests on 127.0.0.1 has none.
+  if (furniture.advertise_address.starts_with("127.")) co_return Result<void>{};
   auto endpoints = co_await builder.ensure(
       "", "v1", "endpoints",
       fmt::format(R"({{"metadata":{{"name":"kubernetes","namespace":"default","labels":{{"endpointslice.kubernetes.io/skip-mirror":"true"}}}},)"

@@ -1,5 +1,8 @@
 // `keelson apiserver`: the API server alone, with the store in the same process (--data-dir).
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <signal.h>
 
 #include <cstdio>
@@ -67,6 +70,20 @@ void add_flags(FlagSet& set, ApiServerFlags& f) {
   set.add("v", &f.verbosity, "log verbosity: 2 logs reads too");
 }
 
+// The first IPv4 address of this host that others can reach: what upstream advertises where it binds to none in particular.
+std::string reachable_address() {
+  ifaddrs* all = nullptr;
+  std::string out;
+  if (getifaddrs(&all) != 0) return out;
+  for (ifaddrs* i = all; i && out.empty(); i = i->ifa_next) {
+    if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET || (i->ifa_flags & IFF_LOOPBACK) || !(i->ifa_flags & IFF_UP)) continue;
+    char text[INET_ADDRSTRLEN];
+    if (inet_ntop(AF_INET, &reinterpret_cast<sockaddr_in*>(i->ifa_addr)->sin_addr, text, sizeof text)) out = text;
+  }
+  freeifaddrs(all);
+  return out;
+}
+
 Result<std::string> file_or_empty(const std::string& path) {
   if (path.empty()) return std::string();
   return read_file(path);
@@ -99,6 +116,8 @@ Result<apiserver::Options> make_options(const ApiServerFlags& f, Clock& clock) {
   o.bind_address = f.bind_address;
   o.secure_port = static_cast<std::uint16_t>(f.secure_port);
   o.advertise_address = f.advertise_address;
+  if (o.advertise_address.empty() && (f.bind_address.starts_with("127.") || f.bind_address == "0.0.0.0"))
+    o.advertise_address = reachable_address();
   o.token_auth_file = TRY(file_or_empty(f.token_auth_file));
   o.anonymous_auth = f.anonymous_auth;
   o.authorization_mode = f.authorization_mode;

@@ -14,6 +14,7 @@ struct Entry {
 
 // A command joins the table with the file that implements it.
 constexpr Entry kCommands[] = {
+    {"apiserver", keelson::cmd::run_apiserver, "the API server alone, over an embedded store"},
     {"cleanup", keelson::cmd::run_cleanup, "end what a stopped cluster left running: containers and containerd"},
     {"controller-manager", keelson::cmd::run_controller_manager, "deployments, replica sets, endpoints, nodes, garbage …"},
     {"status", keelson::cmd::run_status, "is the cluster ready? (--wait: until it is)"},
