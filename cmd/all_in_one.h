@@ -10,6 +10,7 @@
 #include <string>
 
 #include "apiserver/api_server.h"
+#include "base/async.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/task.h"
