@@ -1,5 +1,6 @@
 #include "api/quantity.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <limits>
@@ -10,11 +11,11 @@ namespace {
 
 using Int = __int128;
 constexpr Int kNano = 1'000'000'000;
-constexpr Int kMax = Int{std::numeric_limits<std::int64_t>::max()} * kNano;
+constexpr Int kMaxBinary = Int{std::numeric_limits<std::int64_t>::max()} * kNano;
+constexpr Int kMax = kNano * kNano * kNano * kNano * 10;  // 1e28, in nanos; upstream's decimals have no bound
 constexpr std::string_view kFormatWrong =
     "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 constexpr std::string_view kSuffixWrong = "unable to parse quantity's suffix";
-constexpr std::string_view kNumericWrong = "unable to parse numeric part of quantity";
 
 struct Suffix {
   std::string_view text;
@@ -105,6 +106,7 @@ std::int64_t ceil_div(Int nanos, Int by) {
   if (nanos % by != 0 && nanos > 0) ++q;
   if (nanos % by != 0 && nanos < 0) --q;  // away from zero, as upstream rounds
   if (q > std::numeric_limits<std::int64_t>::max()) return std::numeric_limits<std::int64_t>::max();
+  if (q < std::numeric_limits<std::int64_t>::min()) return std::numeric_limits<std::int64_t>::min();
   return static_cast<std::int64_t>(q);
 }
 
@@ -147,15 +149,49 @@ Result<Quantity> Quantity::parse(std::string_view text) {
   if (!rest.empty()) return fail(Code::kInvalidArgument, std::string(kFormatWrong));
   const Parsed parsed = parse_suffix(suffix);
   if (!parsed.ok) return fail(Code::kInvalidArgument, std::string(kSuffixWrong));
-  if (whole.empty() && fraction.empty()) return fail(Code::kInvalidArgument, std::string(kNumericWrong));
+  // A suffix alone is zero to upstream.
 
   Quantity out;
   out.format_ = parsed.format;
   out.nanos_ = scaled(whole, fraction, parsed);
+  if (out.format_ == Format::kBinarySI && out.nanos_ > kMaxBinary) out.nanos_ = kMaxBinary;
   // A binary quantity below 1 in magnitude is written in decimal, as upstream does.
   if (out.format_ == Format::kBinarySI && out.nanos_ > 0 && out.nanos_ < kNano) out.format_ = Format::kDecimalSI;
   if (negative) out.nanos_ = -out.nanos_;
   return out;
+}
+
+namespace {
+
+// Upstream keeps the text of quantities that look canonical to its quick check, "1.500" and "+5" among them.
+bool kept_as_written(std::string_view text, const Parsed& suffix, std::size_t suffix_size) {
+  std::string_view number = text.substr(0, text.size() - suffix_size);
+  if (number.starts_with('-') || number.starts_with('+')) number.remove_prefix(1);
+  while (number.starts_with('0')) number.remove_prefix(1);
+  const std::size_t dot = std::min(number.find('.'), number.size());
+  const std::string whole(dot == 0 ? "0" : number.substr(0, dot));
+  const std::string fraction(number.substr(std::min(dot + 1, number.size())));
+  if (number.empty()) return false;
+  const std::string digits = whole + fraction;
+  if (suffix.binary) {
+    if (!fraction.empty() || 15 - static_cast<int>(whole.size()) - suffix.exponent * 3 / 10 - 1 < 0) return false;
+    return ((whole.back() - '0') + (whole.size() > 1 ? (whole[whole.size() - 2] - '0') * 2 : 0) +
+            (whole.size() > 2 ? (whole[whole.size() - 3] - '0') * 4 : 0)) % 8 != 0;
+  }
+  const int scale = suffix.exponent - static_cast<int>(fraction.size());
+  if (digits.size() > 18 || scale < -9) return false;
+  return scale % 3 == 0 && !digits.ends_with("000") && digits[0] != '0';
+}
+
+}  // namespace
+
+Result<std::string> Quantity::normalize(std::string_view text) {
+  const Quantity q = TRY(parse(text));
+  std::size_t number = text.find_first_not_of("+-.0123456789");
+  if (number == std::string_view::npos) number = text.size();
+  const std::string_view suffix = text.substr(number);
+  if (kept_as_written(text, parse_suffix(suffix), suffix.size())) return std::string(text);
+  return q.text();
 }
 
 Quantity Quantity::from_canonical(std::string_view text) {

@@ -1,5 +1,5 @@
 // Quantity: resource.Quantity of Kubernetes: a decimal number with an SI or binary suffix, precise to 1e-9, in
-// [-(2^63-1), 2^63-1]; larger numbers are capped, finer ones rounded away from zero, as upstream does.
+// ±1e28; finer ones are rounded away from zero, and numbers with a binary suffix capped at 2^63-1, as upstream does.
 // The text form is canonical: no trailing zeros after scaling, the largest suffix that leaves the mantissa an integer.
 // Thread rule: value type.
 #pragma once
@@ -23,7 +23,9 @@ class Quantity {
   static Quantity from_milli(std::int64_t milli, Format format = Format::kDecimalSI);
   // kInvalidArgument with upstream's text ("quantities must match the regular expression …").
   static Result<Quantity> parse(std::string_view text);
-  // REQUIRES: text that Quantity::text() made, or empty (zero). Never fails: a bad text reads as zero.
+  // The text that upstream stores and answers for `text`: canonical, but for texts its quick check takes for canonical already.
+  static Result<std::string> normalize(std::string_view text);
+  // REQUIRES: text that text() or normalize() made, or empty (zero). Never fails: a bad text reads as zero.
   static Quantity from_canonical(std::string_view text);
 
   // Rounded up, as upstream's Value() and MilliValue(); capped at int64.

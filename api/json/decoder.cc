@@ -544,9 +544,9 @@ class Decoder {
     }
     while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
     while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-    Result<Quantity> q = Quantity::parse(text);
+    const Result<std::string> q = Quantity::normalize(text);
     if (!q) return stop(q.error().message);
-    out = Value::of_text(Tag::kQuantity, arena_.copy(q->text()));
+    out = Value::of_text(Tag::kQuantity, arena_.copy(*q));
     return true;
   }
 

@@ -213,10 +213,9 @@ class Decoder {
         while (r.next())
           if (r.field() == 1) text = r.bytes();
         if (!r.ok()) return false;
-        Result<Quantity> q = Quantity::parse(text.empty() ? "0" : text);
+        const Result<std::string> q = Quantity::normalize(text.empty() ? "0" : text);
         if (!q) return false;
-        const std::string canonical = q->text();
-        out = Value::of_text(Tag::kQuantity, arena_.copy(canonical));
+        out = Value::of_text(Tag::kQuantity, arena_.copy(*q));
         return true;
       }
       case Scalar::kIntOrString: {

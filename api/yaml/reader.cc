@@ -241,7 +241,7 @@ class Writer {
     if (key.type != Node::Type::kScalar) throw Failure{"yaml: invalid map key: a map or a sequence"};
     if (!to_be_resolved(key)) return key.text;
     const yaml::Scalar s = yaml::resolve(key.text);
-    is_string = s.kind == Kind::kString || s.kind == Kind::kTimestamp || s.kind == Kind::kMerge;
+    is_string = s.kind == Kind::kString || s.kind == Kind::kTimestamp;
     switch (s.kind) {
       case Kind::kBool: return s.boolean ? "true" : "false";
       case Kind::kInt: return std::to_string(s.integer);
@@ -257,6 +257,19 @@ class Writer {
            node.tag == "tag:yaml.org,2002:float" || node.tag == "tag:yaml.org,2002:null";
   }
 
+  // An explicit !!int, !!float … must fit what the text is; an int is taken for a float.
+  static void check_tag(const Node& node, yaml::Scalar& s) {
+    constexpr std::string_view kPrefix = "tag:yaml.org,2002:";
+    const std::string_view wanted = std::string_view(node.tag).substr(kPrefix.size());
+    if (wanted == "float" && s.kind == Kind::kInt) {
+      s.kind = Kind::kFloat;
+      s.real = static_cast<double>(s.integer);
+    }
+    constexpr std::string_view kNames[] = {"str", "null", "bool", "int", "int", "float", "timestamp"};
+    const std::string_view is = kNames[static_cast<std::size_t>(s.kind)];
+    if (is != wanted) throw Failure{fmt::format("yaml: cannot decode !!{} `{}` as a !!{}", is, node.text, wanted)};
+  }
+
   std::string scalar(const Node& node) {
     std::string json;
     if (node.tag == "tag:yaml.org,2002:binary") {
@@ -269,7 +282,8 @@ class Writer {
       append_json_string(json, node.text);
       return json;
     }
-    const yaml::Scalar s = yaml::resolve(node.text);
+    yaml::Scalar s = yaml::resolve(node.text);
+    if (!node.plain) check_tag(node, s);
     switch (s.kind) {
       case Kind::kNull: return "null";
       case Kind::kBool: return s.boolean ? "true" : "false";

@@ -115,7 +115,6 @@ Scalar resolve(std::string_view text) {
     return out;
   }
   const char c = text[0];
-  if (text == "<<") out.kind = Kind::kMerge;
   if (std::string_view("yYnNtTfFoO").find(c) != std::string_view::npos) {
     const bool yes = one_of(text, {"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"});
     const bool no = one_of(text, {"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"});

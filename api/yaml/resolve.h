@@ -7,7 +7,7 @@
 
 namespace keelson::api::yaml {
 
-enum class Kind : std::uint8_t { kString, kNull, kBool, kInt, kUint, kFloat, kTimestamp, kMerge };
+enum class Kind : std::uint8_t { kString, kNull, kBool, kInt, kUint, kFloat, kTimestamp };
 
 struct Scalar {
   Kind kind = Kind::kString;

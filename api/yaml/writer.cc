@@ -15,12 +15,33 @@ namespace keelson::api {
 
 namespace {
 
-bool is_letter(unsigned char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c >= 0x80; }
-bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char32_t c) { return c >= '0' && c <= '9'; }
+
+// Near enough to Unicode's letters for sorting keys: beyond ASCII everything but Latin-1 signs, punctuation, symbols and emoji.
+bool is_letter(char32_t c) {
+  if (c < 0x80) return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  if (c < 0xc0) return c == 0xaa || c == 0xb5 || c == 0xba;
+  return c != 0xd7 && c != 0xf7 && !(c >= 0x2000 && c < 0x2c00) && !(c >= 0x3000 && c < 0x3040) && c != 0xfffd &&
+         !(c >= 0x1f000 && c < 0x20000);
+}
+
+std::u32string runes(std::string_view text) {
+  std::u32string out;
+  for (std::size_t i = 0; i < text.size();) {
+    const auto b = static_cast<unsigned char>(text[i]);
+    const std::size_t n = b < 0x80 ? 1 : b >= 0xf0 ? 4 : b >= 0xe0 ? 3 : b >= 0xc0 ? 2 : 1;
+    char32_t rune = n == 1 ? b : b & (0xffu >> (n + 1));
+    for (std::size_t k = 1; k < n && i + k < text.size(); ++k) rune = rune << 6 | (static_cast<unsigned char>(text[i + k]) & 0x3f);
+    out.push_back(rune);
+    i += n;
+  }
+  return out;
+}
 
 // go-yaml's order: letters after other characters, runs of digits by their number.
-bool key_less(std::string_view a, std::string_view b) {
-  const auto at = [](std::string_view s, std::size_t i) { return static_cast<unsigned char>(s[i]); };
+bool key_less(std::string_view a_text, std::string_view b_text) {
+  const std::u32string a = runes(a_text), b = runes(b_text);
+  const auto at = [](const std::u32string& s, std::size_t i) { return s[i]; };
   for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) {
     if (a[i] == b[i]) continue;
     const bool al = is_letter(at(a, i)), bl = is_letter(at(b, i));
@@ -35,8 +56,8 @@ bool key_less(std::string_view a, std::string_view b) {
         }
     }
     std::size_t ai = i, bi = i;
-    for (; ai < a.size() && is_digit(at(a, ai)) && ai < i + 18; ++ai) an = an * 10 + (a[ai] - '0');
-    for (; bi < b.size() && is_digit(at(b, bi)) && bi < i + 18; ++bi) bn = bn * 10 + (b[bi] - '0');
+    for (; ai < a.size() && is_digit(at(a, ai)) && ai < i + 18; ++ai) an = an * 10 + static_cast<std::int64_t>(a[ai] - '0');
+    for (; bi < b.size() && is_digit(at(b, bi)) && bi < i + 18; ++bi) bn = bn * 10 + static_cast<std::int64_t>(b[bi] - '0');
     if (an != bn) return an < bn;
     if (ai != bi) return ai < bi;
     return at(a, i) < at(b, i);

@@ -96,7 +96,10 @@ TEST(Quantity, CanonicalForms) {
   EXPECT_EQ(canonical("1E"), "1E");
   EXPECT_EQ(canonical("-0.1m"), "-100u");
   EXPECT_EQ(canonical("0.0000000001"), "1n");
-  EXPECT_EQ(canonical("99999999999999999999"), "9223372036854775807");
+  EXPECT_EQ(canonical("99999999999999999999Ki"), "9223372036854775807");
+  EXPECT_EQ(canonical("99999999999999999999"), "99999999999999999999");
+  EXPECT_EQ(*Quantity::normalize("1000m"), "1");
+  EXPECT_EQ(*Quantity::normalize("1.500"), "1.500");  // upstream's quick check takes it for canonical
   EXPECT_EQ(canonical("0.5Ki"), "512");
   EXPECT_EQ(canonical("00"), "0");
   EXPECT_EQ(Quantity::parse("1000m"), Quantity(1));
