@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/wire.h"
+#include "kvstore/backend/pread_env.h"
 
 namespace keelson::kvstore {
 namespace {
@@ -150,13 +151,16 @@ Result<std::unique_ptr<Backend>> Backend::open(const Options& options) {
   leveldb::Options o;
   o.create_if_missing = true;
   o.compression = leveldb::kNoCompression;  // start-up reads it all; see docs/benchmarks
+  o.block_size = 16 << 10;
   o.write_buffer_size = 8 << 20;
   o.max_file_size = 16 << 20;
   o.max_open_files = 500;
   if (options.in_memory) {
     b->env_.reset(leveldb::NewMemEnv(leveldb::Env::Default()));
-    o.env = b->env_.get();
+  } else {
+    b->env_ = make_pread_env();
   }
+  o.env = b->env_.get();
   leveldb::DB* db = nullptr;
   if (auto s = leveldb::DB::Open(o, options.dir, &db); !s.ok()) return db_error(s);
   b->db_.reset(db);
