@@ -25,7 +25,9 @@ bool is_go_struct(Scalar s) {
   return s == Scalar::kStruct || s == Scalar::kTime || s == Scalar::kMicroTime || s == Scalar::kDuration ||
          s == Scalar::kQuantity || s == Scalar::kIntOrString;
 }
-bool is_time(Scalar s) { return s == Scalar::kTime || s == Scalar::kMicroTime; }
+bool is_time(Scalar s) {
+  return s == Scalar::kTime || s == Scalar::kMicroTime;
+}
 
 View view(const Field& f, const Value& v) {
   if (v.absent()) {
@@ -43,7 +45,9 @@ View view(const Field& f, const Value& v) {
 }
 
 // An item of a list or a value of a map.
-View element(const Value& v) { return {Presence::kThere, &v}; }
+View element(const Value& v) {
+  return {Presence::kThere, &v};
+}
 
 bool empty_struct(const Type& type, View v) {
   if (!v.there()) return true;
@@ -75,7 +79,8 @@ bool same_scalar(Scalar scalar, const Value& a, const Value& b) {
     case Scalar::kTime:
       return a.as_time().seconds == b.as_time().seconds;
     case Scalar::kMicroTime:
-      return a.as_time().seconds == b.as_time().seconds && a.as_time().nanos / 1000 == b.as_time().nanos / 1000;
+      return a.as_time().seconds == b.as_time().seconds &&
+             a.as_time().nanos / 1000 == b.as_time().nanos / 1000;
     case Scalar::kIntOrString:
       if ((a.tag == Tag::kString) != (b.tag == Tag::kString)) return false;
       return a.tag == Tag::kString ? a.as_text() == b.as_text() : a.as_int() == b.as_int();
@@ -156,7 +161,8 @@ bool append_scalar(std::string& out, Scalar scalar, const Value& v) {
 }
 
 // The path element of one list item. False for an item that has none (no key field set): it is not tracked.
-bool item_element(const Field& f, const std::vector<std::string_view>& keys, const Value& item, PathElement& out) {
+bool item_element(const Field& f, const std::vector<std::string_view>& keys, const Value& item,
+                  PathElement& out) {
   out.text.clear();
   if (keys.empty()) {
     out.kind = PathElement::Kind::kValue;
@@ -212,8 +218,8 @@ void compare_map(FieldDiff& out, const Field& f, MapRef a, MapRef b) {
   while (i != a.end() || j != b.end()) {
     const bool left = j == b.end() || (i != a.end() && i->key() <= j->key());
     const bool right = i == a.end() || (j != b.end() && j->key() <= i->key());
-    compare_child(out, PathElement::field(left ? i->key() : j->key()), f, true, left ? element(i->value) : View{},
-                  right ? element(j->value) : View{});
+    compare_child(out, PathElement::field(left ? i->key() : j->key()), f, true,
+                  left ? element(i->value) : View{}, right ? element(j->value) : View{});
     i += left ? 1 : 0;
     j += right ? 1 : 0;
   }

@@ -40,7 +40,9 @@ int rank(std::string_view scalar) {
   return scalar == "null" ? 3 : 0;
 }
 
-int sign(std::strong_ordering o) { return o < 0 ? -1 : o > 0 ? 1 : 0; }
+int sign(std::strong_ordering o) {
+  return o < 0 ? -1 : o > 0 ? 1 : 0;
+}
 
 int compare_scalars(std::string_view a, std::string_view b) {
   const int ra = rank(a);
@@ -116,7 +118,8 @@ class SetReader {
  private:
   static std::unexpected<Error> bad() { return fail(Code::kInvalidArgument, "invalid fieldset"); }
   void skip() {
-    while (pos_ < s_.size() && (s_[pos_] == ' ' || s_[pos_] == '\n' || s_[pos_] == '\t' || s_[pos_] == '\r')) ++pos_;
+    while (pos_ < s_.size() && (s_[pos_] == ' ' || s_[pos_] == '\n' || s_[pos_] == '\t' || s_[pos_] == '\r'))
+      ++pos_;
   }
   bool take(char c) {
     skip();
@@ -237,7 +240,8 @@ Result<PathElement> PathElement::parse(std::string_view s) {
     }
   } else if (pe.kind == Kind::kIndex) {
     if (pe.text.empty() || pe.text.find_first_not_of("0123456789") != std::string::npos)
-      return fail(Code::kInvalidArgument, fmt::format("strconv.Atoi: parsing \"{}\": invalid syntax", pe.text));
+      return fail(Code::kInvalidArgument,
+                  fmt::format("strconv.Atoi: parsing \"{}\": invalid syntax", pe.text));
   }
   return pe;
 }
@@ -259,8 +263,9 @@ void FieldSet::add(PathElement element, bool member, FieldSet children) {
   auto at = entries_.end();
   // Mostly appended in order.
   if (!entries_.empty() && compare(entries_.back().element, element) >= 0)
-    at = std::ranges::lower_bound(entries_, element, [](const PathElement& x, const PathElement& y) { return compare(x, y) < 0; },
-                                  &Entry::element);
+    at = std::ranges::lower_bound(
+        entries_, element, [](const PathElement& x, const PathElement& y) { return compare(x, y) < 0; },
+        &Entry::element);
   if (at == entries_.end() || compare(at->element, element) != 0) {
     entries_.insert(at, Entry{std::move(element), member, std::move(children)});
     return;

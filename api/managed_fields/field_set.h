@@ -1,8 +1,9 @@
 // FieldSet: a set of field paths of one object, as managedFields record who set what (KEP-555, FieldsV1).
 //
 // A path is a list of elements: a field or map key ("f:spec"), an item of a map list by its keys
-// (`k:{"name":"web"}`), an item of a set by its value (`v:"a"`), an index ("i:0"). A set is a tree; an element may be a
-// member itself, have members below, or both; in the text the member itself is then written as ".":
+// (`k:{"name":"web"}`), an item of a set by its value (`v:"a"`), an index ("i:0"). A set is a tree; an
+// element may be a member itself, have members below, or both; in the text the member itself is then written
+// as ".":
 //
 //   {"f:data":{".":{},"f:a":{}}}     holds the paths [data] and [data a]
 //
@@ -75,7 +76,9 @@ struct FieldSet::Entry {
   friend bool operator==(const Entry&, const Entry&) = default;
 };
 
-inline bool operator==(const FieldSet& a, const FieldSet& b) { return a.entries_ == b.entries_; }
+inline bool operator==(const FieldSet& a, const FieldSet& b) {
+  return a.entries_ == b.entries_;
+}
 
 // `s` as a JSON string the way Go writes it: <, >, & and U+2028/9 escaped too.
 void append_go_json_string(std::string& out, std::string_view s);

@@ -14,14 +14,16 @@ constexpr std::size_t kUpdateEntriesMax = 10;
 constexpr std::size_t kManagerBytesMax = 128;
 constexpr std::string_view kAncient = "ancient-changes";
 
-std::unexpected<Error> bad(std::string message) { return fail(Code::kInvalidArgument, std::move(message)); }
+std::unexpected<Error> bad(std::string message) {
+  return fail(Code::kInvalidArgument, std::move(message));
+}
 
 // Never tracked, in any kind.
 const FieldSet& stripped_fields() {
   static const FieldSet set = [] {
     FieldSet s = FieldSet::of({"metadata"});
-    for (std::string_view name :
-         {"name", "namespace", "creationTimestamp", "selfLink", "uid", "generation", "managedFields", "resourceVersion"})
+    for (std::string_view name : {"name", "namespace", "creationTimestamp", "selfLink", "uid", "generation",
+                                  "managedFields", "resourceVersion"})
       s.merge(FieldSet::of({"metadata", name}));
     return s;
   }();
@@ -56,7 +58,9 @@ void drop_empty(ManagedEntries& entries) {
   std::erase_if(entries, [](const ManagedEntry& e) { return e.fields.empty(); });
 }
 
-std::int64_t seconds_of(const ManagedEntry& e) { return e.time ? e.time->seconds : 0; }
+std::int64_t seconds_of(const ManagedEntry& e) {
+  return e.time ? e.time->seconds : 0;
+}
 
 // Merges the oldest Update entries until no more than ten are left; only entries of one version merge.
 void cap_updates(ManagedEntries& entries) {
@@ -67,9 +71,9 @@ void cap_updates(ManagedEntries& entries) {
   if (left <= kUpdateEntriesMax) return;
   std::ranges::sort(order, [](const ManagedEntry* a, const ManagedEntry* b) {
     return std::tuple(seconds_of(*a), std::string_view(a->manager), std::string_view(a->api_version),
-                      std::string_view(a->subresource)) < std::tuple(seconds_of(*b), std::string_view(b->manager),
-                                                                      std::string_view(b->api_version),
-                                                                      std::string_view(b->subresource));
+                      std::string_view(a->subresource)) <
+           std::tuple(seconds_of(*b), std::string_view(b->manager), std::string_view(b->api_version),
+                      std::string_view(b->subresource));
   });
   std::map<std::string, ManagedEntry*> bucket_of;
   for (ManagedEntry* e : order) {
@@ -89,7 +93,9 @@ void cap_updates(ManagedEntries& entries) {
 
 // What the new object says about its managedFields counts, unless it says nothing or nonsense.
 ManagedEntries entries_before(const Object* live, const Object& next, std::string_view subresource) {
-  const auto of = [](meta_v1::ObjectMeta meta) { return read_managed_fields(meta).value_or(ManagedEntries()); };
+  const auto of = [](meta_v1::ObjectMeta meta) {
+    return read_managed_fields(meta).value_or(ManagedEntries());
+  };
   const ManagedEntries from_live = live ? of(live->meta()) : ManagedEntries();
   if (!subresource.empty()) return from_live;
   const auto given = next.meta().managed_fields();
@@ -114,7 +120,8 @@ void take_fields(ManagedEntries& entries, const FieldDiff& diff, FieldSet taken,
   }
   drop_empty(entries);
   if (taken.empty()) return;
-  ManagedEntry mine{std::string(writer.manager), false, std::string(api_version), std::string(writer.subresource),
+  ManagedEntry mine{std::string(writer.manager), false,
+                    std::string(api_version),    std::string(writer.subresource),
                     Time{writer.now.seconds, 0}, std::move(taken)};
   if (auto it = find_writer(entries, mine); it != entries.end()) {
     mine.fields.merge(std::move(it->fields));
@@ -136,7 +143,8 @@ Result<ManagedEntries> read_managed_fields(meta_v1::ObjectMeta meta) {
   std::size_t i = 0;
   for (const meta_v1::ManagedFieldsEntry e : meta.managed_fields()) {
     ManagedEntry entry;
-    if (e.operation() != "Apply" && e.operation() != "Update") return bad("operation must be `Apply` or `Update`");
+    if (e.operation() != "Apply" && e.operation() != "Update")
+      return bad("operation must be `Apply` or `Update`");
     if (e.api_version().empty()) return bad("apiVersion must not be empty");
     if (e.fields_type().empty()) return bad(fmt::format("missing fieldsType in managed fields entry {}", i));
     if (e.fields_type() != "FieldsV1")
@@ -162,7 +170,8 @@ void write_managed_fields(meta_v1::ObjectMetaMut meta, ManagedEntries entries) {
   std::ranges::sort(entries, [](const ManagedEntry& a, const ManagedEntry& b) {
     if (a.applied != b.applied) return a.applied;
     if (seconds_of(a) != seconds_of(b)) return seconds_of(a) < seconds_of(b);
-    return std::tie(a.manager, a.api_version, a.subresource) < std::tie(b.manager, b.api_version, b.subresource);
+    return std::tie(a.manager, a.api_version, a.subresource) <
+           std::tie(b.manager, b.api_version, b.subresource);
   });
   for (const ManagedEntry& e : entries) {
     meta_v1::ManagedFieldsEntryMut out = meta.add_managed_fields();
@@ -235,8 +244,9 @@ void track_scale(const Object& live, Object& next, const UpdateWriter& writer) {
   for (ManagedEntry& e : entries)
     if (e.fields.has(path)) e.fields.subtract(replicas);
   drop_empty(entries);
-  ManagedEntry mine{std::string(writer.manager), false, std::string(live.kind()->api_version),
-                    std::string(writer.subresource), Time{writer.now.seconds, 0}, replicas};
+  ManagedEntry mine{std::string(writer.manager),           false,
+                    std::string(live.kind()->api_version), std::string(writer.subresource),
+                    Time{writer.now.seconds, 0},           replicas};
   if (auto it = find_writer(entries, mine); it != entries.end()) {
     *it = std::move(mine);
   } else {

@@ -93,7 +93,8 @@ struct Place {
 
 Result<Place> find(json::value& doc, std::string_view path) {
   const std::size_t first = path.find('/');
-  if (first == std::string_view::npos) return not_applicable(fmt::format("doc is missing path: \"{}\"", path));
+  if (first == std::string_view::npos)
+    return not_applicable(fmt::format("doc is missing path: \"{}\"", path));
   std::string_view rest = path.substr(first + 1);
   json::value* at = &doc;
   for (std::size_t slash; (slash = rest.find('/')) != std::string_view::npos; rest.remove_prefix(slash + 1)) {
@@ -108,7 +109,8 @@ Result<Place> find(json::value& doc, std::string_view path) {
 
 Result<std::string_view> text_of(const json::object& op, std::string_view member) {
   const json::value* v = op.if_contains(member);
-  if (v == nullptr || !v->is_string()) return not_applicable(fmt::format("operation missing {} field", member));
+  if (v == nullptr || !v->is_string())
+    return not_applicable(fmt::format("operation missing {} field", member));
   return std::string_view(v->get_string());
 }
 
@@ -135,7 +137,8 @@ Result<> test(json::value& doc, std::string_view path, const json::value* value)
     const Place p = TRY(find(doc, path));
     have = TRY(p.get());
   }
-  if (have == nullptr ? !want.is_null() : *have != want) return not_applicable(fmt::format("testing value {} failed", path));
+  if (have == nullptr ? !want.is_null() : *have != want)
+    return not_applicable(fmt::format("testing value {} failed", path));
   return {};
 }
 
@@ -167,7 +170,8 @@ Result<> apply_one(const json::object& op, json::value& doc, std::size_t& copied
 std::string type_error(const json::value& op) {
   if (op.is_null()) return "";
   if (!op.is_object())
-    return fmt::format("json: cannot unmarshal {} into Go value of type handlers.jsonPatchOp", json_kind_name(op));
+    return fmt::format("json: cannot unmarshal {} into Go value of type handlers.jsonPatchOp",
+                       json_kind_name(op));
   for (std::string_view member : {"op", "path", "from"}) {
     const json::value* v = op.get_object().if_contains(member);
     if (v && !v->is_string() && !v->is_null())
@@ -185,8 +189,8 @@ Result<JsonPatch> read_json_patch(std::string_view text, bool checked) {
   if (!parsed) return fail(Code::kInvalidArgument, fmt::format("{}{}", prefix, parsed.error().message));
   if (parsed->value.is_null()) parsed->value.emplace_array();
   if (!parsed->value.is_array())
-    return fail(Code::kInvalidArgument, fmt::format("{}json: cannot unmarshal {} into Go value of type {}", prefix,
-                                                    json_kind_name(parsed->value),
+    return fail(Code::kInvalidArgument, fmt::format("{}json: cannot unmarshal {} into Go value of type {}",
+                                                    prefix, json_kind_name(parsed->value),
                                                     checked ? "[]handlers.jsonPatchOp" : "jsonpatch.Patch"));
   JsonPatch out;
   const json::array& ops = parsed->value.get_array();
@@ -206,7 +210,8 @@ Result<JsonPatch> read_json_patch(std::string_view text, bool checked) {
   }
   if (ops.size() > kOperationsMax)
     return fail(Code::kResourceExhausted,
-                fmt::format("The allowed maximum operations in a JSON patch is {}, got {}", kOperationsMax, ops.size()));
+                fmt::format("The allowed maximum operations in a JSON patch is {}, got {}", kOperationsMax,
+                            ops.size()));
   out.ops = std::move(parsed->value);
   return out;
 }

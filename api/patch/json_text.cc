@@ -72,7 +72,11 @@ void append_utf8(std::string& out, std::uint32_t cp) {
 std::size_t utf8_length(std::string_view s) {
   const auto b = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
   const unsigned char c = b(0);
-  const std::size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+  const std::size_t n = c < 0x80                ? 1
+                        : c >= 0xc2 && c < 0xe0 ? 2
+                        : c >= 0xe0 && c < 0xf0 ? 3
+                        : c >= 0xf0 && c < 0xf5 ? 4
+                                                : 0;
   if (n == 0 || s.size() < n) return 0;
   for (std::size_t i = 1; i < n; ++i)
     if ((b(i) & 0xc0) != 0x80) return 0;
@@ -99,13 +103,15 @@ class Reader {
 
  private:
   void skip_space() {
-    while (pos_ < s_.size() && (s_[pos_] == ' ' || s_[pos_] == '\t' || s_[pos_] == '\r' || s_[pos_] == '\n')) ++pos_;
+    while (pos_ < s_.size() && (s_[pos_] == ' ' || s_[pos_] == '\t' || s_[pos_] == '\r' || s_[pos_] == '\n'))
+      ++pos_;
   }
   bool at_end() const { return pos_ >= s_.size(); }
   char peek() const { return s_[pos_]; }
   bool bad(std::string_view where) {
     error_ = at_end() ? "unexpected end of JSON input"
-                      : fmt::format("invalid character {} {}", quote_char(static_cast<unsigned char>(peek())), where);
+                      : fmt::format("invalid character {} {}", quote_char(static_cast<unsigned char>(peek())),
+                                    where);
     return false;
   }
 
@@ -144,7 +150,8 @@ class Reader {
   bool literal(std::string_view word) {
     ++pos_;
     for (std::size_t i = 1; i < word.size(); ++i, ++pos_)
-      if (at_end() || peek() != word[i]) return bad(fmt::format("in literal {} (expecting '{}')", word, word[i]));
+      if (at_end() || peek() != word[i])
+        return bad(fmt::format("in literal {} (expecting '{}')", word, word[i]));
     return true;
   }
 
@@ -326,7 +333,9 @@ std::string format_double(double d) {
 
 }  // namespace
 
-Result<JsonText> read_json_text(std::string_view text) { return Reader(text).read(); }
+Result<JsonText> read_json_text(std::string_view text) {
+  return Reader(text).read();
+}
 
 std::string go_format(const json::value& v) {
   switch (v.kind()) {
@@ -351,7 +360,8 @@ std::string go_format(const json::value& v) {
       std::map<std::string_view, const json::value*> sorted;
       for (const auto& m : v.get_object()) sorted.emplace(std::string_view(m.key()), &m.value());
       std::string out = "map[";
-      for (const auto& [k, e] : sorted) out += fmt::format("{}{}:{}", out.size() > 4 ? " " : "", k, go_format(*e));
+      for (const auto& [k, e] : sorted)
+        out += fmt::format("{}{}:{}", out.size() > 4 ? " " : "", k, go_format(*e));
       return out + "]";
     }
   }

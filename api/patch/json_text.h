@@ -1,5 +1,5 @@
-// JSON text of patches, read the way Go's encoding/json reads it: the same syntax errors word for word (they reach the
-// client in 400 replies), integers kept as integers, duplicate members found (the last one wins).
+// JSON text of patches, read the way Go's encoding/json reads it: the same syntax errors word for word (they
+// reach the client in 400 replies), integers kept as integers, duplicate members found (the last one wins).
 // Thread rule: pure functions.
 #pragma once
 

@@ -1,5 +1,5 @@
-// JSON merge patch (RFC 7386). Where a patch adds an object, the nulls inside it are dropped; nulls inside arrays stay.
-// Thread rule: pure functions.
+// JSON merge patch (RFC 7386). Where a patch adds an object, the nulls inside it are dropped; nulls inside
+// arrays stay. Thread rule: pure functions.
 #pragma once
 
 #include <boost/json/value.hpp>

@@ -10,6 +10,7 @@
 #include "api/patch/json_text.h"
 #include "api/patch/merge_patch.h"
 #include "api/patch/strategic_patch.h"
+#include "api/patch/value_kinds.h"
 #include "api/status.h"
 
 namespace keelson::api {
@@ -29,7 +30,8 @@ Error to_status(const Error& e) {
       detail->http_code = 422;
       detail->reason = "Invalid";
       detail->has_details = true;
-      return Error{Code::kInvalidArgument, "the server rejected our request due to an error in our request", detail};
+      return Error{Code::kInvalidArgument, "the server rejected our request due to an error in our request",
+                   detail};
     }
     default:
       return status_error(500, "", e.message);
@@ -43,7 +45,8 @@ Error bad_result(std::string shown, std::string why) {
 }
 
 std::string not_an_object(const json::value& v) {
-  return fmt::format("json: cannot unmarshal {} into Go value of type map[string]interface {{}}", json_kind_name(v));
+  return fmt::format("json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+                     json_kind_name(v));
 }
 
 std::vector<std::string> duplicate_errors(const JsonText& text) {
@@ -104,7 +107,8 @@ Result<PatchedObject> apply_patch(PatchType type, std::string_view body, FieldVa
     return text ? go_format(text->value) : "";
   };
   if (type == PatchType::kStrategic)
-    if (auto ok = check_value_kinds(doc, current.type()); !ok) return fail(bad_result(shown(), ok.error().message));
+    if (auto ok = check_value_kinds(doc, current.type()); !ok)
+      return fail(bad_result(shown(), ok.error().message));
   if (type != PatchType::kStrategic && doc.is_object()) {
     // The text says what it is; it may have been patched into another kind.
     const auto text_of = [&](std::string_view member) -> std::string_view {
@@ -120,7 +124,8 @@ Result<PatchedObject> apply_patch(PatchType type, std::string_view body, FieldVa
     if (found != &kind) {
       auto other = from_json_value(doc, *found);
       if (!other) return fail(bad_result(shown(), other.error().message));
-      return fail(bad_result(shown(), fmt::format("unable to decode /{}, Kind={} into {}", version, name, kind.kind)));
+      return fail(bad_result(shown(),
+                             fmt::format("unable to decode /{}, Kind={} into {}", version, name, kind.kind)));
     }
   }
   auto decoded = from_json_value(doc, kind);

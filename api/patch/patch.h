@@ -23,9 +23,9 @@ struct PatchedObject {
   std::vector<std::string> warnings;
 };
 
-// Applies `body` to `current`, which must be a version of a kind, without defaulting the result. Errors carry a Status:
-// 400 a patch that does not parse; 413 too many operations; 422 one that does not apply, or whose result does not decode
-// (kind and name are then empty, the field is "patch"); 500 misused directives.
+// Applies `body` to `current`, which must be a version of a kind, without defaulting the result. Errors carry
+// a Status: 400 a patch that does not parse; 413 too many operations; 422 one that does not apply, or whose
+// result does not decode (kind and name are then empty, the field is "patch"); 500 misused directives.
 Result<PatchedObject> apply_patch(PatchType type, std::string_view body, FieldValidation validation,
                                   const Object& current);
 

@@ -10,6 +10,7 @@
 
 #include "api/patch/json_text.h"
 #include "api/patch/merge_patch.h"
+#include "api/patch/value_kinds.h"
 
 namespace keelson::api {
 namespace {
@@ -21,7 +22,9 @@ constexpr std::string_view kRetainKeys = "$retainKeys";
 constexpr std::string_view kSetOrder = "$setElementOrder";
 constexpr std::string_view kDeleteFromList = "$deleteFromPrimitiveList";
 
-std::unexpected<Error> internal(std::string message) { return fail(Code::kInternal, std::move(message)); }
+std::unexpected<Error> internal(std::string message) {
+  return fail(Code::kInternal, std::move(message));
+}
 std::unexpected<Error> bad_format(std::string_view of) {
   return fail(Code::kInvalidArgument, fmt::format("invalid patch format of {}", of));
 }
@@ -84,25 +87,6 @@ Result<FieldRule> lookup(Cursor at, std::string_view name) {
   return rule;
 }
 
-std::string_view go_type(const json::value& v) {
-  switch (v.kind()) {
-    case json::kind::object:
-      return "map[string]interface {}";
-    case json::kind::array:
-      return "[]interface {}";
-    case json::kind::string:
-      return "string";
-    case json::kind::bool_:
-      return "bool";
-    case json::kind::int64:
-      return "int64";
-    case json::kind::null:
-      return "%!s(<nil>)";
-    default:
-      return "float64";
-  }
-}
-
 std::unexpected<Error> bad_type(std::string_view want, const json::value& got) {
   return internal(fmt::format("expected a {}, but received a {}", want, go_type(got)));
 }
@@ -110,14 +94,17 @@ std::unexpected<Error> no_merge_key(const json::value& element, std::string_view
   return internal(fmt::format("map: {} does not contain declared merge key: {}", go_format(element), key));
 }
 
-bool is_directive(const json::value& v) { return v.is_object() && v.get_object().contains(kDirective); }
+bool is_directive(const json::value& v) {
+  return v.is_object() && v.get_object().contains(kDirective);
+}
 bool is_delete(const json::value& v) {
   if (!v.is_object()) return false;
   const json::value* d = v.get_object().if_contains(kDirective);
   return d && d->is_string() && d->get_string() == "delete";
 }
 
-// The value that identifies an element: its merge key's, or itself in lists of scalars. Null when it has none.
+// The value that identifies an element: its merge key's, or itself in lists of scalars. Null when it has
+// none.
 const json::value* identity(const json::value& element, std::string_view merge_key) {
   if (!element.is_object()) return merge_key.empty() ? &element : nullptr;
   return element.get_object().if_contains(merge_key);
@@ -151,7 +138,8 @@ Result<bool> elements_are_objects(const json::array& a, const json::array& b) {
         first = &v;
         if (v.is_array()) return fail(Code::kFailedPrecondition, "lists of lists are not supported");
       } else if (go_type(*first) != go_type(v)) {
-        return internal(fmt::format("list element types are not identical: [{} {}]", go_format(a), go_format(b)));
+        return internal(
+            fmt::format("list element types are not identical: [{} {}]", go_format(a), go_format(b)));
       }
     }
   }
@@ -190,8 +178,8 @@ Result<> require_merge_keys(const json::array& list, std::string_view key) {
   return {};
 }
 
-// Sorts `items` by their place in `order`. Upstream's comparison is no order where an item is missing from `order`, so
-// the algorithm is part of the behaviour: insertion sort.
+// Sorts `items` by their place in `order`. Upstream's comparison is no order where an item is missing from
+// `order`, so the algorithm is part of the behaviour: insertion sort.
 Result<> sort_by(json::array& items, const json::array& order, std::string_view merge_key, bool objects) {
   json::array deleted;
   if (objects) {
@@ -212,10 +200,11 @@ Result<> sort_by(json::array& items, const json::array& order, std::string_view 
   return {};
 }
 
-// Orders `from_patch` by `patch_order` and `server_only` by `server_order`, then interleaves them: a server-only item
-// stands before a patched one where the live list had it so.
-Result<json::array> merge_orders(json::array from_patch, json::array server_only, const json::array& patch_order,
-                                 const json::array& server_order, std::string_view merge_key, bool objects) {
+// Orders `from_patch` by `patch_order` and `server_only` by `server_order`, then interleaves them: a
+// server-only item stands before a patched one where the live list had it so.
+Result<json::array> merge_orders(json::array from_patch, json::array server_only,
+                                 const json::array& patch_order, const json::array& server_order,
+                                 std::string_view merge_key, bool objects) {
   TRY(sort_by(from_patch, patch_order, merge_key, objects));
   TRY(sort_by(server_only, server_order, merge_key, objects));
   json::array out;
@@ -254,7 +243,8 @@ Result<Partition> partition(json::array items, const json::array& by, std::strin
 
 Result<json::object> merge_map(json::object original, json::object patch, Cursor at);
 
-Result<json::array> merge_list(json::array original, json::array patch, const FieldRule& rule, bool deleting) {
+Result<json::array> merge_list(json::array original, json::array patch, const FieldRule& rule,
+                               bool deleting) {
   const std::string_view key = rule.merge_key;
   if (original.empty() && patch.empty()) return original;
   const bool objects = TRY(elements_are_objects(original, patch));
@@ -270,7 +260,8 @@ Result<json::array> merge_list(json::array original, json::array patch, const Fi
       for (const json::value& v : *list)
         if (std::ranges::find(merged, v) == merged.end()) merged.push_back(v);
   } else {
-    if (key.empty()) return internal(fmt::format("cannot merge lists without merge key for {}", rule.sub.kind));
+    if (key.empty())
+      return internal(fmt::format("cannot merge lists without merge key for {}", rule.sub.kind));
     json::array plain;
     bool replace = false;
     for (json::value& v : patch) {
@@ -280,13 +271,15 @@ Result<json::array> merge_list(json::array original, json::array patch, const Fi
       } else if (*directive == json::value("delete")) {
         const json::value* id = v.get_object().if_contains(key);
         if (id == nullptr) return no_merge_key(v, key);
-        for (std::ptrdiff_t i; (i = TRY(find_by_key(original, key, *id))) >= 0;) original.erase(original.begin() + i);
+        for (std::ptrdiff_t i; (i = TRY(find_by_key(original, key, *id))) >= 0;)
+          original.erase(original.begin() + i);
       } else if (*directive == json::value("replace")) {
         replace = true;
       } else if (*directive == json::value("merge")) {
         return internal("merging lists cannot yet be specified in the patch");
       } else {
-        return internal(fmt::format("unknown patch type: {} in map: {}", go_format(*directive), go_format(v)));
+        return internal(
+            fmt::format("unknown patch type: {} in map: {}", go_format(*directive), go_format(v)));
       }
     }
     patch = json::array();
@@ -312,7 +305,8 @@ Result<json::array> merge_list(json::array original, json::array patch, const Fi
   return merge_orders(std::move(p.in), std::move(p.out), patch, original, key, objects);
 }
 
-Result<json::array> merge_list_field(json::array original, json::array patch, const FieldRule& rule, bool deleting) {
+Result<json::array> merge_list_field(json::array original, json::array patch, const FieldRule& rule,
+                                     bool deleting) {
   if (rule.merge || deleting) return merge_list(std::move(original), std::move(patch), rule, deleting);
   return patch;
 }
@@ -374,8 +368,8 @@ Result<> check_order(const json::array& patch, const json::array& order, std::st
 }
 
 // One `$setElementOrder/F` with the list F of the patch, if it is there too.
-Result<> apply_order(json::object& original, json::object& patch, std::string_view directive, const json::value& order,
-                     Cursor at) {
+Result<> apply_order(json::object& original, json::object& patch, std::string_view directive,
+                     const json::value& order, Cursor at) {
   if (!order.is_array()) return bad_type("[]interface {}", order);
   const std::size_t slash = directive.find('/');
   if (slash == std::string_view::npos || directive.substr(0, slash) != kSetOrder)
@@ -403,8 +397,8 @@ Result<> apply_order(json::object& original, json::object& patch, std::string_vi
   }
   const bool objects = TRY(elements_are_objects(server_order, patch_list));
   Partition p = TRY(partition(std::move(merged), order.get_array(), rule.merge_key));
-  original[name] = TRY(
-      merge_orders(std::move(p.in), std::move(p.out), order.get_array(), server_order, rule.merge_key, objects));
+  original[name] = TRY(merge_orders(std::move(p.in), std::move(p.out), order.get_array(), server_order,
+                                    rule.merge_key, objects));
   if (change) patch.erase(name);
   return {};
 }
@@ -431,7 +425,8 @@ void put_new(json::object& original, std::string_view name, json::value v) {
   }
 }
 
-Result<> merge_member(json::object& original, std::string_view name, json::value v, bool deleting, Cursor at) {
+Result<> merge_member(json::object& original, std::string_view name, json::value v, bool deleting,
+                      Cursor at) {
   if (v.is_null()) {
     if (auto it = original.find(name); it != original.end()) original.stable_erase(it);
     return {};
@@ -443,7 +438,8 @@ Result<> merge_member(json::object& original, std::string_view name, json::value
   }
   const FieldRule rule = TRY(lookup(at, name));
   if (v.is_array()) {
-    json::value merged = TRY(merge_list_field(std::move(old->get_array()), std::move(v.get_array()), rule, deleting));
+    json::value merged =
+        TRY(merge_list_field(std::move(old->get_array()), std::move(v.get_array()), rule, deleting));
     *old = std::move(merged);
   } else if (rule.replace) {
     *old = std::move(v);
@@ -458,7 +454,8 @@ Result<json::object> merge_map(json::object original, json::object patch, Cursor
   if (const json::value* directive = patch.if_contains(kDirective)) {
     if (*directive == json::value("delete")) return json::object();
     if (*directive != json::value("replace"))
-      return internal(fmt::format("unknown patch type: {} in map: {}", go_format(*directive), go_format(patch)));
+      return internal(
+          fmt::format("unknown patch type: {} in map: {}", go_format(*directive), go_format(patch)));
     patch.stable_erase(patch.find(kDirective));
     return patch;
   }
@@ -478,91 +475,11 @@ Result<json::object> merge_map(json::object original, json::object patch, Cursor
   return original;
 }
 
-std::string_view go_kind(const json::value& v) {
-  if (v.is_object()) return "map";
-  if (v.is_array()) return "slice";
-  return go_type(v);
-}
-
-std::unexpected<Error> mismatch(std::string message) { return fail(Code::kInvalidArgument, std::move(message)); }
-
-Result<> check_scalar(const json::value& v, const Field& f) {
-  std::string_view want;
-  bool ok = true;
-  bool convertible = false;
-  switch (f.scalar) {
-    case Scalar::kString:
-      want = "string";
-      ok = v.is_string();
-      convertible = v.is_int64();
-      break;
-    case Scalar::kBool:
-      want = "bool";
-      ok = v.is_bool();
-      break;
-    case Scalar::kInt32:
-    case Scalar::kInt64:
-      want = f.scalar == Scalar::kInt32 ? "int32" : "int64";
-      ok = v.is_int64() || (v.is_double() && v.get_double() == static_cast<double>(static_cast<std::int64_t>(v.get_double())));
-      convertible = v.is_double();
-      break;
-    case Scalar::kDouble:
-      want = "float64";
-      ok = v.is_number();
-      break;
-    case Scalar::kBytes:
-      if (!v.is_string() && !v.is_array()) return mismatch(fmt::format("cannot restore slice from {}", go_kind(v)));
-      return {};
-    default:
-      return {};
-  }
-  if (ok) return {};
-  if (convertible)
-    return mismatch(fmt::format("cannot convert {} to {}", go_kind(v), f.facts->go_elem.empty() ? want : f.facts->go_elem));
-  return mismatch(fmt::format("unrecognized type: {}", want));
-}
-
-Result<> check_struct(const json::value& v, const Type& type);
-
-Result<> check_element(const json::value& v, const Field& f) {
-  if (v.is_null()) return {};
-  return f.scalar == Scalar::kStruct ? check_struct(v, *f.type) : check_scalar(v, f);
-}
-
-Result<> check_field(const json::value& v, const Field& f) {
-  if (v.is_null()) return {};
-  if (f.shape == Shape::kList) {
-    if (!v.is_array()) return mismatch(fmt::format("cannot restore slice from {}", go_kind(v)));
-    for (const json::value& e : v.get_array())
-      TRY(check_element(e, f));
-    return {};
-  }
-  if (f.shape == Shape::kMap) {
-    if (!v.is_object()) return mismatch(fmt::format("cannot restore map from {}", go_kind(v)));
-    for (const auto& m : v.get_object())
-      TRY(check_element(m.value(), f));
-    return {};
-  }
-  return check_element(v, f);
-}
-
-Result<> check_struct(const json::value& v, const Type& type) {
-  if (type.wraps_list) return check_field(v, type.fields[0]);
-  if (!v.is_object()) return mismatch(fmt::format("cannot restore struct from: {}", go_kind(v)));
-  const json::object& o = v.get_object();
-  for (const Field& f : type.fields)
-    if (const json::value* member = o.if_contains(f.name))
-      TRY(check_field(*member, f));
-  return {};
-}
-
 }  // namespace
 
 Result<> apply_strategic_patch(json::object& original, json::object patch, const Type& type) {
   original = TRY(merge_map(std::move(original), std::move(patch), Cursor{&type, "struct"}));
   return {};
 }
-
-Result<> check_value_kinds(const json::value& object, const Type& type) { return check_struct(object, type); }
 
 }  // namespace keelson::api

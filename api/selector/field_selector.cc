@@ -27,8 +27,9 @@ Result<std::string> unescape(std::string_view s) {
   for (std::size_t i = 0; i < s.size(); ++i) {
     const char c = s[i];
     if (c == ',' || c == '=')
-      return fail(Code::kInvalidArgument,
-                  fmt::format("invalid field selector: unescaped character in value: {}", static_cast<int>(c)));
+      return fail(
+          Code::kInvalidArgument,
+          fmt::format("invalid field selector: unescaped character in value: {}", static_cast<int>(c)));
     if (c != '\\') {
       out += c;
       continue;
@@ -62,7 +63,8 @@ Result<FieldSelector> FieldSelector::parse(std::string_view text) {
     FieldRequirement r;
     const std::size_t eq = term.find('=');
     if (eq == std::string_view::npos)
-      return fail(Code::kInvalidArgument, fmt::format("invalid selector: '{}'; can't understand '{}'", text, term));
+      return fail(Code::kInvalidArgument,
+                  fmt::format("invalid selector: '{}'; can't understand '{}'", text, term));
     const bool ne = eq > 0 && term[eq - 1] == '!';
     const bool twice = !ne && eq + 1 < term.size() && term[eq + 1] == '=';
     r.field = term.substr(0, ne ? eq - 1 : eq);

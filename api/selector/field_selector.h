@@ -1,6 +1,6 @@
-// FieldSelector: "metadata.name=x,status.phase!=Running". Which labels a kind supports is data (selectable_fields.h);
-// this file is the syntax and the matching only.
-// Thread rule: immutable after parsing; matching is const.
+// FieldSelector: "metadata.name=x,status.phase!=Running". Which labels a kind supports is data
+// (selectable_fields.h); this file is the syntax and the matching only. Thread rule: immutable after parsing;
+// matching is const.
 #pragma once
 
 #include <functional>
@@ -34,8 +34,8 @@ class FieldSelector {
       if ((value_of(std::string_view(r.field)) == r.value) != r.equal) return false;
     return true;
   }
-  // The value that `field` must have, when the selector demands one: lets a list by name become a get, and watchers
-  // be indexed.
+  // The value that `field` must have, when the selector demands one: lets a list by name become a get, and
+  // watchers be indexed.
   std::optional<std::string_view> exact(std::string_view field) const;
   bool is_everything() const { return requirements_.empty(); }
   const std::vector<FieldRequirement>& requirements() const { return requirements_; }

@@ -46,8 +46,12 @@ std::optional<Tok> symbol(std::string_view s) {
   return std::nullopt;
 }
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-bool is_special(char c) { return std::string_view("=!(),><").find(c) != std::string_view::npos; }
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+bool is_special(char c) {
+  return std::string_view("=!(),><").find(c) != std::string_view::npos;
+}
 
 std::string quoted(std::string_view s) {
   std::string out;
@@ -108,7 +112,9 @@ std::vector<Token> scan(std::string_view s) {
   return tokens;
 }
 
-std::unexpected<Error> bad(std::string message) { return fail(Code::kInvalidArgument, std::move(message)); }
+std::unexpected<Error> bad(std::string message) {
+  return fail(Code::kInvalidArgument, std::move(message));
+}
 
 class Parser {
  public:
@@ -126,7 +132,8 @@ class Parser {
       out.push_back(*std::move(r));
       const Token sep = take();
       if (sep.tok == Tok::kEnd) return out;
-      if (sep.tok != Tok::kComma) return bad(fmt::format("found '{}', expected: ',' or 'end of string'", sep.text));
+      if (sep.tok != Tok::kComma)
+        return bad(fmt::format("found '{}', expected: ',' or 'end of string'", sep.text));
       const Token next = peek();
       if (next.tok != Tok::kIdentifier && next.tok != Tok::kNot)
         return bad(fmt::format("found '{}', expected: identifier after ','", next.text));
@@ -156,7 +163,8 @@ class Parser {
       return bad(fmt::format("<nil>: Invalid value: {}: {}", quoted(key.text), fmt::join(errors, "; ")));
     if (negated) return LabelRequirement::make(key.text, LabelOp::kDoesNotExist, {});
     const Tok next = peek().tok;
-    if (next == Tok::kEnd || next == Tok::kComma) return LabelRequirement::make(key.text, LabelOp::kExists, {});
+    if (next == Tok::kEnd || next == Tok::kComma)
+      return LabelRequirement::make(key.text, LabelOp::kExists, {});
     const LabelOp op = TRY(parse_operator());
     std::vector<std::string> values =
         op == LabelOp::kIn || op == LabelOp::kNotIn ? TRY(value_set()) : TRY(single_value());
@@ -256,7 +264,8 @@ std::string_view op_text(LabelOp op) {
 
 }  // namespace
 
-Result<LabelRequirement> LabelRequirement::make(std::string key, LabelOp op, std::vector<std::string> values) {
+Result<LabelRequirement> LabelRequirement::make(std::string key, LabelOp op,
+                                                std::vector<std::string> values) {
   std::vector<std::string> errors;
   if (auto e = check_label_key(key); !e.empty())
     errors.push_back(fmt::format("key: Invalid value: {}: {}", quoted(key), fmt::join(e, "; ")));
@@ -267,18 +276,19 @@ Result<LabelRequirement> LabelRequirement::make(std::string key, LabelOp op, std
   } else if ((op == LabelOp::kExists || op == LabelOp::kDoesNotExist) && !values.empty()) {
     std::string list;
     for (const std::string& v : values) list += (list.empty() ? "" : ",") + quoted(v);
-    errors.push_back(
-        fmt::format("values: Invalid value: [{}]: values set must be empty for exists and does not exist", list));
+    errors.push_back(fmt::format(
+        "values: Invalid value: [{}]: values set must be empty for exists and does not exist", list));
   } else if (op == LabelOp::kGreaterThan || op == LabelOp::kLessThan) {
     for (std::size_t i = 0; i < values.size(); ++i)
       if (!to_int(values[i]))
         errors.push_back(fmt::format(
-            "values[{}]: Invalid value: {}: for 'Gt', 'Lt' operators, the value must be an integer", i, quoted(values[i])));
+            "values[{}]: Invalid value: {}: for 'Gt', 'Lt' operators, the value must be an integer", i,
+            quoted(values[i])));
   }
   for (std::size_t i = 0; i < values.size(); ++i)
     if (auto e = check_label_value(values[i]); !e.empty())
-      errors.push_back(
-          fmt::format("values[{}][{}]: Invalid value: {}: {}", i, key, quoted(values[i]), fmt::join(e, "; ")));
+      errors.push_back(fmt::format("values[{}][{}]: Invalid value: {}: {}", i, key, quoted(values[i]),
+                                   fmt::join(e, "; ")));
   if (errors.size() == 1) return bad(errors[0]);
   if (!errors.empty()) return bad(fmt::format("[{}]", fmt::join(errors, ", ")));
   return LabelRequirement{std::move(key), op, std::move(values)};
@@ -316,8 +326,8 @@ bool LabelRequirement::matches(std::optional<std::string_view> value) const {
 
 std::string LabelRequirement::to_string() const {
   const bool set = op == LabelOp::kIn || op == LabelOp::kNotIn;
-  return fmt::format("{}{}{}{}{}{}", op == LabelOp::kDoesNotExist ? "!" : "", key, op_text(op), set ? "(" : "",
-                     fmt::join(values, ","), set ? ")" : "");
+  return fmt::format("{}{}{}{}{}{}", op == LabelOp::kDoesNotExist ? "!" : "", key, op_text(op),
+                     set ? "(" : "", fmt::join(values, ","), set ? ")" : "");
 }
 
 LabelSelector LabelSelector::nothing() {
@@ -352,7 +362,8 @@ Result<LabelRequirement> LabelSelector::expression(std::string key, std::string_
   if (op == "In") return LabelRequirement::make(std::move(key), LabelOp::kIn, std::move(values));
   if (op == "NotIn") return LabelRequirement::make(std::move(key), LabelOp::kNotIn, std::move(values));
   if (op == "Exists") return LabelRequirement::make(std::move(key), LabelOp::kExists, std::move(values));
-  if (op == "DoesNotExist") return LabelRequirement::make(std::move(key), LabelOp::kDoesNotExist, std::move(values));
+  if (op == "DoesNotExist")
+    return LabelRequirement::make(std::move(key), LabelOp::kDoesNotExist, std::move(values));
   return bad(fmt::format("{} is not a valid label selector operator", quoted(op)));
 }
 

@@ -16,7 +16,17 @@
 
 namespace keelson::api {
 
-enum class LabelOp { kIn, kNotIn, kEquals, kDoubleEquals, kNotEquals, kExists, kDoesNotExist, kGreaterThan, kLessThan };
+enum class LabelOp {
+  kIn,
+  kNotIn,
+  kEquals,
+  kDoubleEquals,
+  kNotEquals,
+  kExists,
+  kDoesNotExist,
+  kGreaterThan,
+  kLessThan
+};
 
 // One requirement. `values` are sorted and unique.
 struct LabelRequirement {
@@ -46,7 +56,8 @@ class LabelSelector {
   // From requirements, sorted by key.
   static LabelSelector from_requirements(std::vector<LabelRequirement> requirements);
   // One matchExpressions entry; `op` is In, NotIn, Exists or DoesNotExist.
-  static Result<LabelRequirement> expression(std::string key, std::string_view op, std::vector<std::string> values);
+  static Result<LabelRequirement> expression(std::string key, std::string_view op,
+                                             std::vector<std::string> values);
 
   // `lookup(key)` answers std::optional<std::string_view>.
   template <class Lookup>

@@ -8,8 +8,12 @@ namespace {
 constexpr std::size_t kNameLengthMax = 63;
 constexpr std::size_t kSubdomainLengthMax = 253;
 
-bool is_lower_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
-bool is_alnum(char c) { return is_lower_alnum(c) || (c >= 'A' && c <= 'Z'); }
+bool is_lower_alnum(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+bool is_alnum(char c) {
+  return is_lower_alnum(c) || (c >= 'A' && c <= 'Z');
+}
 
 bool is_name(std::string_view s) {
   if (s.empty() || !is_alnum(s.front()) || !is_alnum(s.back())) return false;
@@ -34,10 +38,13 @@ bool is_subdomain(std::string_view s) {
   }
 }
 
-std::string too_long(std::size_t n) { return fmt::format("must be no more than {} bytes", n); }
+std::string too_long(std::size_t n) {
+  return fmt::format("must be no more than {} bytes", n);
+}
 
 constexpr std::string_view kKeyPart =
-    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+    "character "
     "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
     "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 
@@ -48,7 +55,8 @@ std::vector<std::string> check_dns1123_subdomain(std::string_view value) {
   if (value.size() > kSubdomainLengthMax) errors.push_back(too_long(kSubdomainLengthMax));
   if (!is_subdomain(value))
     errors.emplace_back(
-        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
+        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and "
+        "must "
         "start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
         "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')");
   return errors;
@@ -62,7 +70,8 @@ std::vector<std::string> check_label_key(std::string_view key) {
     name = key.substr(slash + 1);
     if (name.find('/') != std::string_view::npos) {
       errors.push_back(fmt::format(
-          "a valid label key {} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')", kKeyPart));
+          "a valid label key {} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')",
+          kKeyPart));
       return errors;
     }
     const std::string_view prefix = key.substr(0, slash);
@@ -86,7 +95,8 @@ std::vector<std::string> check_label_value(std::string_view value) {
   if (value.size() > kNameLengthMax) errors.push_back(too_long(kNameLengthMax));
   if (!value.empty() && !is_name(value))
     errors.emplace_back(
-        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start "
+        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and "
+        "must start "
         "and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for "
         "validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')");
   return errors;

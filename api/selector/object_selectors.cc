@@ -15,20 +15,31 @@ struct SelectableFields {
 };
 
 constexpr std::array<std::string_view, 12> kPod{
-    "metadata.name",    "metadata.namespace",       "spec.nodeName",    "spec.restartPolicy", "spec.schedulerName",
-    "spec.hostNetwork", "spec.serviceAccountName",  "status.phase",     "status.podIP",       "status.podIPs",
-    "spec.host",        "status.nominatedNodeName",
+    "metadata.name",           "metadata.namespace", "spec.nodeName",
+    "spec.restartPolicy",      "spec.schedulerName", "spec.hostNetwork",
+    "spec.serviceAccountName", "status.phase",       "status.podIP",
+    "status.podIPs",           "spec.host",          "status.nominatedNodeName",
 };
 constexpr std::array<std::string_view, 2> kNode{"metadata.name", "spec.unschedulable"};
 constexpr std::array<std::string_view, 3> kReplicationController{"metadata.name", "metadata.namespace",
                                                                  "status.replicas"};
 constexpr std::array<std::string_view, 2> kNamespace{"status.phase", "metadata.name"};
 constexpr std::array<std::string_view, 3> kSecret{"type", "metadata.namespace", "metadata.name"};
-constexpr std::array<std::string_view, 4> kService{"metadata.namespace", "metadata.name", "spec.clusterIP", "spec.type"};
+constexpr std::array<std::string_view, 4> kService{"metadata.namespace", "metadata.name", "spec.clusterIP",
+                                                   "spec.type"};
 constexpr std::array<std::string_view, 13> kCoreEvent{
-    "involvedObject.kind",       "involvedObject.namespace",       "involvedObject.name",      "involvedObject.uid",
-    "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason",
-    "reportingComponent",        "source",                         "type",                     "metadata.namespace",
+    "involvedObject.kind",
+    "involvedObject.namespace",
+    "involvedObject.name",
+    "involvedObject.uid",
+    "involvedObject.apiVersion",
+    "involvedObject.resourceVersion",
+    "involvedObject.fieldPath",
+    "reason",
+    "reportingComponent",
+    "source",
+    "type",
+    "metadata.namespace",
     "metadata.name",
 };
 constexpr std::array<std::string_view, 12> kEvent{
@@ -90,7 +101,8 @@ Found walk(const Object& object, std::string_view path) {
 
 std::string_view text_at(const Object& object, std::string_view path) {
   const Found f = walk(object, path);
-  return f.field && f.field->scalar == Scalar::kString && f.field->shape == Shape::kSingle && !f.value->absent()
+  return f.field && f.field->scalar == Scalar::kString && f.field->shape == Shape::kSingle &&
+                 !f.value->absent()
              ? f.value->as_text()
              : std::string_view();
 }
@@ -108,8 +120,10 @@ std::string_view value_of(const Object& object, std::string_view field, std::str
   if (field == "status.successful") field = "status.succeeded";
   const bool core_event = object.type().find("involvedObject") != nullptr;
   if (field == "source") {
-    const std::string_view component = text_at(object, core_event ? "source.component" : "deprecatedSource.component");
-    return component.empty() ? text_at(object, core_event ? "reportingComponent" : "reportingController") : component;
+    const std::string_view component =
+        text_at(object, core_event ? "source.component" : "deprecatedSource.component");
+    return component.empty() ? text_at(object, core_event ? "reportingComponent" : "reportingController")
+                             : component;
   }
   if (core_event && field == "reportingController") field = "reportingComponent";
   if (core_event && field.starts_with("regarding.")) {
@@ -138,11 +152,13 @@ Result<LabelSelector> label_selector_of(meta_v1::LabelSelector selector) {
   if (!selector) return LabelSelector::nothing();
   std::vector<LabelRequirement> requirements;
   for (const auto& [key, value] : selector.match_labels())
-    requirements.push_back(TRY(LabelRequirement::make(std::string(key), LabelOp::kEquals, {std::string(value)})));
+    requirements.push_back(
+        TRY(LabelRequirement::make(std::string(key), LabelOp::kEquals, {std::string(value)})));
   for (const auto e : selector.match_expressions()) {
     std::vector<std::string> values;
     for (std::string_view v : e.values()) values.emplace_back(v);
-    requirements.push_back(TRY(LabelSelector::expression(std::string(e.key()), e.operator_(), std::move(values))));
+    requirements.push_back(
+        TRY(LabelSelector::expression(std::string(e.key()), e.operator_(), std::move(values))));
   }
   return LabelSelector::from_requirements(std::move(requirements));
 }
@@ -157,7 +173,9 @@ bool matches(const LabelSelector& selector, const Map<StringElem>& labels) {
   return selector.matches([&](std::string_view key) { return labels.find(key); });
 }
 
-bool matches(const LabelSelector& selector, const Object& object) { return matches(selector, object.meta().labels()); }
+bool matches(const LabelSelector& selector, const Object& object) {
+  return matches(selector, object.meta().labels());
+}
 
 Result<FieldSelector> parse_field_selector(std::string_view text, const KindInfo& kind) {
   FieldSelector selector = TRY(FieldSelector::parse(text));
@@ -169,9 +187,10 @@ Result<FieldSelector> parse_field_selector(std::string_view text, const KindInfo
       return std::string(name == "spec.host" ? "spec.nodeName" : name);
     }
     if (name != "metadata.name" && name != "metadata.namespace")
-      return fail(Code::kInvalidArgument,
-                  fmt::format("\"{}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",
-                              name));
+      return fail(
+          Code::kInvalidArgument,
+          fmt::format("\"{}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",
+                      name));
     return std::string(name);
   }));
   return selector;

@@ -1,5 +1,5 @@
-// Selectors against objects: LabelSelector objects, labels of objects, and the fields that each kind lets one select by.
-// Thread rule: pure functions.
+// Selectors against objects: LabelSelector objects, labels of objects, and the fields that each kind lets one
+// select by. Thread rule: pure functions.
 #pragma once
 
 #include <string>
@@ -13,7 +13,8 @@ namespace keelson::api {
 
 // Absent: selects nothing. Empty: everything. Error: kInvalidArgument with upstream's text.
 Result<LabelSelector> label_selector_of(meta_v1::LabelSelector selector);
-// spec.selector of Service and ReplicationController: equality only; empty selects everything here, callers decide.
+// spec.selector of Service and ReplicationController: equality only; empty selects everything here, callers
+// decide.
 LabelSelector label_selector_of(const Map<StringElem>& equalities);
 
 bool matches(const LabelSelector& selector, const Map<StringElem>& labels);

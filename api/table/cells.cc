@@ -17,7 +17,9 @@
 namespace keelson::api {
 namespace {
 
-std::string created(const Object& object, Time now) { return age(object.meta().creation_timestamp(), now); }
+std::string created(const Object& object, Time now) {
+  return age(object.meta().creation_timestamp(), now);
+}
 
 struct Containers {
   std::string names, images;
@@ -37,15 +39,17 @@ Containers containers_of(core_v1::PodSpec spec) {
   return out;
 }
 
-std::int64_t count(std::int64_t n) { return n; }
+std::int64_t count(std::int64_t n) {
+  return n;
+}
 
 RowCells deployment_cells(const Object& object, Time now) {
   const apps_v1::Deployment d = apps_v1::Deployment::of(object);
   const Containers c = containers_of(d.spec().template_().spec());
   const auto selector = label_selector_of(d.spec().selector());
   return {{std::string(object.name()), fmt::format("{}/{}", d.status().ready_replicas(), d.spec().replicas()),
-           count(d.status().updated_replicas()), count(d.status().available_replicas()), created(object, now), c.names,
-           c.images, selector ? selector->to_string() : "<invalid>"},
+           count(d.status().updated_replicas()), count(d.status().available_replicas()), created(object, now),
+           c.names, c.images, selector ? selector->to_string() : "<invalid>"},
           {}};
 }
 
@@ -74,15 +78,15 @@ RowCells replication_controller_cells(const Object& object, Time now) {
 
 RowCells config_map_cells(const Object& object, Time now) {
   const core_v1::ConfigMap c = core_v1::ConfigMap::of(object);
-  return {{std::string(object.name()), count(static_cast<std::int64_t>(c.data_().size() + c.binary_data().size())),
-           created(object, now)},
+  return {{std::string(object.name()),
+           count(static_cast<std::int64_t>(c.data_().size() + c.binary_data().size())), created(object, now)},
           {}};
 }
 
 RowCells secret_cells(const Object& object, Time now) {
   const core_v1::Secret s = core_v1::Secret::of(object);
-  return {{std::string(object.name()), std::string(s.type()), count(static_cast<std::int64_t>(s.data_().size())),
-           created(object, now)},
+  return {{std::string(object.name()), std::string(s.type()),
+           count(static_cast<std::int64_t>(s.data_().size())), created(object, now)},
           {}};
 }
 
@@ -119,7 +123,8 @@ RowCells ip_address_cells(const Object& object, Time now) {
   if (a.spec().has_parent_ref()) {
     const networking_v1::ParentReference p = a.spec().parent_ref();
     parent = p.group().empty() ? std::string(p.resource()) : fmt::format("{}.{}", p.resource(), p.group());
-    std::ranges::transform(parent, parent.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    std::ranges::transform(parent, parent.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     if (!p.namespace_().empty()) parent += fmt::format("/{}", p.namespace_());
     parent += fmt::format("/{}", p.name());
   }

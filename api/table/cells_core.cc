@@ -28,9 +28,13 @@ struct ShortList {
   }
 };
 
-std::string join(const std::vector<std::string>& v) { return fmt::format("{}", fmt::join(v, ",")); }
+std::string join(const std::vector<std::string>& v) {
+  return fmt::format("{}", fmt::join(v, ","));
+}
 
-std::string or_text(std::string_view s, std::string_view otherwise) { return std::string(s.empty() ? otherwise : s); }
+std::string or_text(std::string_view s, std::string_view otherwise) {
+  return std::string(s.empty() ? otherwise : s);
+}
 
 std::string labels_text(const Map<StringElem>& labels) {
   std::string out;
@@ -54,12 +58,14 @@ std::string external_ip(core_v1::Service service) {
 }
 
 std::string host_port(std::string_view ip, std::int32_t port) {
-  return ip.find(':') == std::string_view::npos ? fmt::format("{}:{}", ip, port) : fmt::format("[{}]:{}", ip, port);
+  return ip.find(':') == std::string_view::npos ? fmt::format("{}:{}", ip, port)
+                                                : fmt::format("[{}]:{}", ip, port);
 }
 
 std::string lower(std::string_view s) {
   std::string out(s);
-  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::ranges::transform(out, out.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return out;
 }
 
@@ -141,8 +147,8 @@ RowCells node_cells(const Object& object, Time now) {
   std::string kernel = or_text(info.kernel_version(), "<unknown>");
   if (!info.architecture().empty()) kernel += fmt::format(" ({})", info.architecture());
   return {{std::string(object.name()), status, or_text(fmt::format("{}", fmt::join(roles, ",")), "<none>"),
-           age(node.metadata().creation_timestamp(), now), std::string(info.kubelet_version()), address("InternalIP"),
-           address("ExternalIP"), or_text(info.os_image(), "<unknown>"), kernel,
+           age(node.metadata().creation_timestamp(), now), std::string(info.kubelet_version()),
+           address("InternalIP"), address("ExternalIP"), or_text(info.os_image(), "<unknown>"), kernel,
            or_text(info.container_runtime_version(), "<unknown>")},
           {}};
 }
@@ -174,8 +180,8 @@ RowCells event_cells(const Object& object, Time now) {
   std::string source(f.component.empty() ? f.reporter : f.component);
   if (const std::string_view host = f.host.empty() ? f.instance : f.host; !host.empty())
     source += fmt::format(", {}", host);
-  return {{last, std::string(f.type), std::string(f.reason), target, std::string(f.about.field_path()), source,
-           std::string(trim(f.message)), first, count, std::string(object.name())},
+  return {{last, std::string(f.type), std::string(f.reason), target, std::string(f.about.field_path()),
+           source, std::string(trim(f.message)), first, count, std::string(object.name())},
           {}};
 }
 

@@ -108,7 +108,8 @@ Summary summarize(core_v1::Pod pod) {
   for (const core_v1::PodCondition c : status.conditions())
     if (c.type() == "PodScheduled" && c.reason() == "SchedulingGated") s.status = "SchedulingGated";
   s.total = static_cast<std::int64_t>(pod.spec().containers().size());
-  for (const core_v1::Container c : pod.spec().init_containers()) s.total += c.restart_policy() == "Always" ? 1 : 0;
+  for (const core_v1::Container c : pod.spec().init_containers())
+    s.total += c.restart_policy() == "Always" ? 1 : 0;
 
   Restarts sidecars;
   if (!initializing(pod, s, sidecars) || condition_true(status, "Initialized")) {
@@ -126,7 +127,9 @@ Summary summarize(core_v1::Pod pod) {
   return s;
 }
 
-std::string or_none(std::string_view s) { return std::string(s.empty() ? "<none>" : s); }
+std::string or_none(std::string_view s) {
+  return std::string(s.empty() ? "<none>" : s);
+}
 
 }  // namespace
 

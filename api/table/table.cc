@@ -61,12 +61,14 @@ Result<IncludeObject> parse_include_object(std::string_view text) {
   if (text.empty() || text == "Metadata") return IncludeObject::kMetadata;
   if (text == "Object") return IncludeObject::kObject;
   if (text == "None") return IncludeObject::kNone;
-  return fail(bad_request(fmt::format("Unable to convert to Table as requested: includeObject: Invalid value: {}: must be "
-                                      "'Metadata', 'Object', 'None', or empty",
-                                      field::go_quote(text))));
+  return fail(bad_request(
+      fmt::format("Unable to convert to Table as requested: includeObject: Invalid value: {}: must be "
+                  "'Metadata', 'Object', 'None', or empty",
+                  field::go_quote(text))));
 }
 
-void begin_table(std::string& out, const KindInfo& kind, const ListPosition& list, const TableOptions& options) {
+void begin_table(std::string& out, const KindInfo& kind, const ListPosition& list,
+                 const TableOptions& options) {
   out += fmt::format("{{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/{}\",", options.version);
   append_list_meta(out, list);
   out += ",\"columnDefinitions\":";
@@ -74,7 +76,8 @@ void begin_table(std::string& out, const KindInfo& kind, const ListPosition& lis
     out += "null";
   } else {
     out += '[';
-    const std::span<const ColumnInfo> columns = kind.columns.empty() ? std::span<const ColumnInfo>(kPlainColumns) : kind.columns;
+    const std::span<const ColumnInfo> columns =
+        kind.columns.empty() ? std::span<const ColumnInfo>(kPlainColumns) : kind.columns;
     for (const ColumnInfo& c : columns) {
       separate(out);
       append_column(out, c);
@@ -99,7 +102,8 @@ void append_row(std::string& out, const Object& object, const TableOptions& opti
   out += ']';
   if (!row.completed.empty())
     out += fmt::format(
-        ",\"conditions\":[{{\"type\":\"Completed\",\"status\":\"True\",\"reason\":\"{}\",\"message\":\"{}\"}}]",
+        ",\"conditions\":[{{\"type\":\"Completed\",\"status\":\"True\",\"reason\":\"{}\",\"message\":\"{}\"}}"
+        "]",
         row.completed,
         row.completed == "Succeeded" ? "The pod has completed successfully." : "The pod failed.");
   out += ",\"object\":";
@@ -117,7 +121,9 @@ void append_row(std::string& out, const Object& object, const TableOptions& opti
   out += '}';
 }
 
-void end_table(std::string& out) { out += "]}"; }
+void end_table(std::string& out) {
+  out += "]}";
+}
 
 std::string table_of(const Object& object, const TableOptions& options, Time now) {
   std::string out;
@@ -128,7 +134,8 @@ std::string table_of(const Object& object, const TableOptions& options, Time now
 }
 
 void append_partial_metadata(std::string& out, const Object& object, std::string_view version) {
-  out += fmt::format("{{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/{}\",\"metadata\":", version);
+  out += fmt::format("{{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/{}\",\"metadata\":",
+                     version);
   if (const meta_v1::ObjectMeta meta = object.meta()) {
     encode_json(out, meta);
   } else {

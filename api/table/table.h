@@ -39,7 +39,8 @@ struct ListPosition {
   std::optional<std::int64_t> remaining;
 };
 
-void begin_table(std::string& out, const KindInfo& kind, const ListPosition& list, const TableOptions& options);
+void begin_table(std::string& out, const KindInfo& kind, const ListPosition& list,
+                 const TableOptions& options);
 // REQUIRES: between begin_table() and end_table() of the same `out`.
 void append_row(std::string& out, const Object& object, const TableOptions& options, Time now);
 void end_table(std::string& out);

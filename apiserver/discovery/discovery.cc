@@ -18,18 +18,35 @@ namespace json = boost::json;
 using api::KindInfo;
 
 constexpr std::string_view kGroupOrder[] = {
-    "apiregistration.k8s.io", "apps",       "events.k8s.io",       "authentication.k8s.io",
-    "authorization.k8s.io",   "autoscaling", "batch",              "certificates.k8s.io",
-    "networking.k8s.io",      "policy",     "rbac.authorization.k8s.io", "storage.k8s.io",
-    "admissionregistration.k8s.io", "apiextensions.k8s.io", "scheduling.k8s.io", "coordination.k8s.io",
-    "node.k8s.io",            "discovery.k8s.io", "resource.k8s.io", "flowcontrol.apiserver.k8s.io",
+    "apiregistration.k8s.io",
+    "apps",
+    "events.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "autoscaling",
+    "batch",
+    "certificates.k8s.io",
+    "networking.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "storage.k8s.io",
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "scheduling.k8s.io",
+    "coordination.k8s.io",
+    "node.k8s.io",
+    "discovery.k8s.io",
+    "resource.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
 };
 
 std::size_t order_of(std::string_view group) {
   return static_cast<std::size_t>(std::ranges::find(kGroupOrder, group) - std::begin(kGroupOrder));
 }
 
-json::string text(std::string_view s) { return json::string(s); }
+json::string text(std::string_view s) {
+  return json::string(s);
+}
 
 json::array texts(std::span<const std::string_view> list) {
   json::array out;
@@ -86,7 +103,8 @@ std::string resource_list(const Kinds& kinds) {
   json::array resources;
   for (const KindInfo* k : kinds) {
     resources.push_back(resource_entry(*k));
-    for (const api::SubresourceInfo* s : sorted_subresources(*k)) resources.push_back(subresource_entry(*k, *s));
+    for (const api::SubresourceInfo* s : sorted_subresources(*k))
+      resources.push_back(subresource_entry(*k, *s));
   }
   json::object list{{"kind", "APIResourceList"}};
   // Upstream leaves it out for the core group.
@@ -128,8 +146,8 @@ json::object aggregated_group(std::string_view group, const Versions& versions) 
   for (const auto& [version, kinds] : versions) {
     json::array resources;
     for (const KindInfo* k : kinds) resources.push_back(aggregated_resource(*k));
-    list.push_back(
-        json::object{{"version", text(version)}, {"resources", std::move(resources)}, {"freshness", "Current"}});
+    list.push_back(json::object{
+        {"version", text(version)}, {"resources", std::move(resources)}, {"freshness", "Current"}});
   }
   json::object meta;
   if (!group.empty()) meta["name"] = text(group);
@@ -183,8 +201,8 @@ Discovery::Discovery(std::span<const KindInfo* const> served, std::string_view s
   }
   aggregated_core_ = Document::of(aggregated(std::move(core_items)));
   aggregated_groups_ = Document::of(aggregated(std::move(items)));
-  group_list_ = Document::of(
-      json::serialize(json::object{{"kind", "APIGroupList"}, {"apiVersion", "v1"}, {"groups", std::move(list)}}));
+  group_list_ = Document::of(json::serialize(
+      json::object{{"kind", "APIGroupList"}, {"apiVersion", "v1"}, {"groups", std::move(list)}}));
   core_versions_ = Document::of(json::serialize(json::object{
       {"kind", "APIVersions"},
       {"versions", std::move(core_names)},

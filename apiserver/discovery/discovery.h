@@ -1,5 +1,5 @@
-// Discovery: what the server serves, told from the KindInfo tables: /api, /apis, /apis/G, /api/v1, /apis/G/V, and the
-// aggregated form (apidiscovery.k8s.io/v2) of /api and /apis. Built once, for a fixed set of kinds.
+// Discovery: what the server serves, told from the KindInfo tables: /api, /apis, /apis/G, /api/v1, /apis/G/V,
+// and the aggregated form (apidiscovery.k8s.io/v2) of /api and /apis. Built once, for a fixed set of kinds.
 // Thread rule: immutable after construction.
 #pragma once
 

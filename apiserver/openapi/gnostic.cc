@@ -126,7 +126,8 @@ void path_item(Writer& w, const json::object& o) {
   static constexpr std::pair<std::string_view, std::uint32_t> kMethods[] = {
       {"get", 2}, {"put", 3}, {"post", 4}, {"delete", 5}, {"patch", 8}};
   for (const auto& [method, field] : kMethods)
-    if (const json::value* v = o.if_contains(method)) message(w, field, [&] { operation(w, v->as_object()); });
+    if (const json::value* v = o.if_contains(method))
+      message(w, field, [&] { operation(w, v->as_object()); });
   if (const json::value* v = o.if_contains("parameters"))
     for (const json::value& p : v->as_array()) message(w, 9, [&] { parameter(w, p.as_object()); });
 }

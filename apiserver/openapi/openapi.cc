@@ -19,9 +19,12 @@ constexpr std::string_view kObjectTypes[] = {"application/json", "application/vn
 constexpr std::string_view kStreamTypes[] = {"application/json;stream=watch",
                                              "application/vnd.kubernetes.protobuf;stream=watch"};
 constexpr std::string_view kPatchTypes[] = {"application/apply-patch+yaml", "application/json-patch+json",
-                                            "application/merge-patch+json", "application/strategic-merge-patch+json"};
+                                            "application/merge-patch+json",
+                                            "application/strategic-merge-patch+json"};
 
-std::string_view reply_text(int code) { return code == 200 ? "OK" : code == 201 ? "Created" : "Accepted"; }
+std::string_view reply_text(int code) {
+  return code == 200 ? "OK" : code == 201 ? "Created" : "Accepted";
+}
 
 // Writes paths in one dialect.
 class PathWriter {
@@ -88,7 +91,8 @@ class PathWriter {
     w_.member("operationId", o.id);
     parameters(o);
     if (v3() && !o.body.empty()) request_body(o);
-    if (!v3()) text_list("produces", o.reply.empty() ? std::span<const std::string_view>(kAny) : kObjectTypes);
+    if (!v3())
+      text_list("produces", o.reply.empty() ? std::span<const std::string_view>(kAny) : kObjectTypes);
     w_.key("responses").begin_object();
     for (int code = 200; code < 200 + o.codes; ++code) response(o, code);
     w_.key("401").begin_object();
@@ -97,7 +101,8 @@ class PathWriter {
     w_.end_object();
     if (!v3()) text_list("schemes", kHttps);
     const std::string tag = fmt::format(
-        "{}_{}", o.group.empty() ? std::string_view("core") : o.group.substr(0, o.group.find('.')), o.version);
+        "{}_{}", o.group.empty() ? std::string_view("core") : o.group.substr(0, o.group.find('.')),
+        o.version);
     w_.key("tags").begin_array();
     w_.string(tag);
     w_.end_array();
@@ -166,7 +171,8 @@ class PathWriter {
   std::set<std::string_view>& components_;
 };
 
-void append_components(std::string& out, OpenApiDialect dialect, const std::set<std::string_view>& components) {
+void append_components(std::string& out, OpenApiDialect dialect,
+                       const std::set<std::string_view>& components) {
   JsonWriter w(out);
   for (std::string_view name : components) {
     w.key(name);
@@ -176,13 +182,15 @@ void append_components(std::string& out, OpenApiDialect dialect, const std::set<
 
 std::string v3_text(std::span<const KindInfo* const> kinds, std::string_view version) {
   std::set<std::string_view> components;
-  std::string out = fmt::format(R"({{"openapi":"3.0.0","info":{{"title":"Kubernetes","version":"{}"}},"paths":{{)", version);
+  std::string out = fmt::format(
+      R"({{"openapi":"3.0.0","info":{{"title":"Kubernetes","version":"{}"}},"paths":{{)", version);
   PathWriter paths(out, OpenApiDialect::kV3, components);
   for (const PathOperations& p : operations_of(kinds)) paths.path(p);
   out += R"(},"components":{"schemas":{)";
   append_components(out, OpenApiDialect::kV3, components);
-  out += R"(},"securitySchemes":{"BearerToken":{"type":"apiKey","description":"Bearer token","name":"authorization",)"
-         R"("in":"header"}}}})";
+  out +=
+      R"(},"securitySchemes":{"BearerToken":{"type":"apiKey","description":"Bearer token","name":"authorization",)"
+      R"("in":"header"}}}})";
   return out;
 }
 
@@ -190,7 +198,9 @@ std::string group_path(const KindInfo& k) {
   return k.group.empty() ? fmt::format("api/{}", k.version) : fmt::format("apis/{}/{}", k.group, k.version);
 }
 
-std::string_view hash_of(const Document& d) { return std::string_view(d.etag).substr(1, d.etag.size() - 2); }
+std::string_view hash_of(const Document& d) {
+  return std::string_view(d.etag).substr(1, d.etag.size() - 2);
+}
 
 std::string url_of(std::string_view path, const Document& d) {
   return fmt::format("/openapi/v3/{}?hash={}", path, hash_of(d));
@@ -198,7 +208,8 @@ std::string url_of(std::string_view path, const Document& d) {
 
 }  // namespace
 
-OpenApi::OpenApi(std::span<const KindInfo* const> served, std::string version) : version_(std::move(version)) {
+OpenApi::OpenApi(std::span<const KindInfo* const> served, std::string version)
+    : version_(std::move(version)) {
   for (const KindInfo* k : served)
     if (!k->resource.empty()) groups_[group_path(*k)].push_back(k);
 }
@@ -248,14 +259,16 @@ const Document& OpenApi::v3_index() {
 
 std::string OpenApi::v2_text() const {
   std::set<std::string_view> components;
-  std::string out = fmt::format(R"({{"swagger":"2.0","info":{{"title":"Kubernetes","version":"{}"}},"paths":{{)", version_);
+  std::string out =
+      fmt::format(R"({{"swagger":"2.0","info":{{"title":"Kubernetes","version":"{}"}},"paths":{{)", version_);
   PathWriter paths(out, OpenApiDialect::kV2, components);
   for (const auto& [path, kinds] : groups_)
     for (const PathOperations& p : operations_of(kinds)) paths.path(p);
   out += R"(},"definitions":{)";
   append_components(out, OpenApiDialect::kV2, components);
-  out += R"(},"securityDefinitions":{"BearerToken":{"type":"apiKey","description":"Bearer token","name":"authorization",)"
-         R"("in":"header"}},"security":[{"BearerToken":[]}]})";
+  out +=
+      R"(},"securityDefinitions":{"BearerToken":{"type":"apiKey","description":"Bearer token","name":"authorization",)"
+      R"("in":"header"}},"security":[{"BearerToken":[]}]})";
   return out;
 }
 
@@ -267,7 +280,8 @@ const Document& OpenApi::v2_json() {
 
 const Document& OpenApi::v2_protobuf() {
   std::lock_guard lock(mu_);
-  if (!v2_protobuf_) v2_protobuf_ = Document::of(gnostic_v2(v2_json_ ? std::string(v2_json_->body.view()) : v2_text()));
+  if (!v2_protobuf_)
+    v2_protobuf_ = Document::of(gnostic_v2(v2_json_ ? std::string(v2_json_->body.view()) : v2_text()));
   return *v2_protobuf_;
 }
 

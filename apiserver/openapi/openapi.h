@@ -1,9 +1,10 @@
-// OpenAPI: /openapi/v3 (index and one document per group and version), /openapi/v2 as JSON and as gnostic protobuf,
-// all written from the object model's schema and the KindInfo tables. Documents are made when first asked for and kept.
+// OpenAPI: /openapi/v3 (index and one document per group and version), /openapi/v2 as JSON and as gnostic
+// protobuf, all written from the object model's schema and the KindInfo tables. Documents are made when first
+// asked for and kept.
 //
-// kubectl looks at: the paths' x-kubernetes-group-version-kind and query parameters (dryRun, fieldValidation), the
-// components' x-kubernetes-* (merge keys, list types), and at the descriptions (explain).
-// Thread rule: thread-safe.
+// kubectl looks at: the paths' x-kubernetes-group-version-kind and query parameters (dryRun,
+// fieldValidation), the components' x-kubernetes-* (merge keys, list types), and at the descriptions
+// (explain). Thread rule: thread-safe.
 #pragma once
 
 #include <map>
@@ -29,8 +30,8 @@ class OpenApi {
 
   // /openapi/v3: {"paths":{"apis/apps/v1":{"serverRelativeURL":"/openapi/v3/apis/apps/v1?hash=…"}}}
   const Document& v3_index();
-  // /openapi/v3/PATH, by "api/v1" or "apis/apps/v1". Null when there is none. A request with ?hash=H of the current
-  // hash may be cached for good; one with an old hash is redirected to v3_url().
+  // /openapi/v3/PATH, by "api/v1" or "apis/apps/v1". Null when there is none. A request with ?hash=H of the
+  // current hash may be cached for good; one with an old hash is redirected to v3_url().
   const Document* v3(std::string_view path);
   // The relative URL with the current hash; empty when there is no such document.
   std::string v3_url(std::string_view path);

@@ -17,7 +17,9 @@ constexpr Parameter kFieldManager{"fieldManager", "string", "Who writes, for man
 constexpr Parameter kFieldValidation{"fieldValidation", "string",
                                      "What to do about unknown or repeated fields: Ignore, Warn or Strict."};
 constexpr Parameter kWrite[] = {kDryRun, kFieldManager, kFieldValidation};
-constexpr Parameter kPatch[] = {kDryRun, kFieldManager, kFieldValidation,
+constexpr Parameter kPatch[] = {kDryRun,
+                                kFieldManager,
+                                kFieldValidation,
                                 {"force", "boolean", "Apply only: take fields that others own."}};
 constexpr Parameter kList[] = {
     {"allowWatchBookmarks", "boolean", "Send bookmark events in a watch."},
@@ -38,7 +40,7 @@ constexpr Parameter kDelete[] = {
     {"propagationPolicy", "string", "What becomes of dependents: Orphan, Background or Foreground."},
 };
 constexpr Parameter kDeleteCollection[] = {
-    kList[1], kDryRun,    kList[2],   kDelete[1], kList[3], kList[4],
+    kList[1],   kDryRun,    kList[2], kDelete[1], kList[3], kList[4],
     kDelete[2], kDelete[3], kList[5], kList[6],   kList[7], kList[8],
 };
 
@@ -68,7 +70,8 @@ class Builder {
  public:
   explicit Builder(const KindInfo& k)
       : k_(k),
-        base_(k.group.empty() ? fmt::format("/api/{}", k.version) : fmt::format("/apis/{}/{}", k.group, k.version)),
+        base_(k.group.empty() ? fmt::format("/api/{}", k.version)
+                              : fmt::format("/apis/{}/{}", k.group, k.version)),
         title_(group_title(k)),
         scope_(k.namespaced ? "Namespaced" : "") {}
 
@@ -83,7 +86,8 @@ class Builder {
     return k_.namespaced ? fmt::format("{}/namespaces/{{namespace}}/{}", base_, k_.resource)
                          : fmt::format("{}/{}", base_, k_.resource);
   }
-  Operation op(std::string_view method, std::string_view verb, std::string_view action, std::string_view suffix = "") {
+  Operation op(std::string_view method, std::string_view verb, std::string_view action,
+               std::string_view suffix = "") {
     Operation o;
     o.method = method;
     o.id = fmt::format("{}{}{}{}{}", verb, title_, scope_, k_.kind, suffix);
@@ -147,7 +151,8 @@ class Builder {
 
   // get, update and patch of an object or a subresource.
   void read_write(PathOperations& p, std::span<const std::string_view> verbs, std::string_view component,
-                  std::string_view group, std::string_view version, std::string_view kind, const std::string& suffix) {
+                  std::string_view group, std::string_view version, std::string_view kind,
+                  const std::string& suffix) {
     const auto has = [&](std::string_view verb) { return std::ranges::find(verbs, verb) != verbs.end(); };
     const auto add = [&](Operation o) {
       o.group = group;
@@ -220,7 +225,10 @@ class Builder {
     for (const api::Field& f : type->fields) {
       if (f.type_meta) continue;
       const bool integer = f.scalar == api::Scalar::kInt32 || f.scalar == api::Scalar::kInt64;
-      out.push_back({f.name, f.scalar == api::Scalar::kBool ? "boolean" : integer ? "integer" : "string",
+      out.push_back({f.name,
+                     f.scalar == api::Scalar::kBool ? "boolean"
+                     : integer                      ? "integer"
+                                                    : "string",
                      f.facts->description});
     }
     return out;

@@ -41,7 +41,8 @@ constexpr ScalarComponent kScalarComponents[] = {
      "A set of fields, as nested objects whose keys are path elements."},
     {"io.k8s.apimachinery.pkg.runtime.RawExtension", R"("type":"object")", R"("type":"object")",
      "An object of any kind."},
-    {kPatchComponent, R"("type":"object")", R"("type":"object")", "A patch; its form is told by the Content-Type."},
+    {kPatchComponent, R"("type":"object")", R"("type":"object")",
+     "A patch; its form is told by the Content-Type."},
 };
 
 const ScalarComponent* scalar_component(std::string_view name) {
@@ -272,7 +273,8 @@ bool is_component(std::string_view name) {
 
 void append_component(std::string& out, OpenApiDialect dialect, std::string_view name) {
   if (const ScalarComponent* c = scalar_component(name)) {
-    out += fmt::format("{{\"description\":\"{}\",{}}}", c->description, dialect == OpenApiDialect::kV3 ? c->v3 : c->v2);
+    out += fmt::format("{{\"description\":\"{}\",{}}}", c->description,
+                       dialect == OpenApiDialect::kV3 ? c->v3 : c->v2);
     return;
   }
   const Type* type = api::find_type(name);

@@ -16,8 +16,8 @@ enum class OpenApiDialect { kV2, kV3 };
 // "#/components/schemas/NAME" or "#/definitions/NAME".
 std::string component_ref(OpenApiDialect dialect, std::string_view name);
 
-// Appends the schema of a component: a Type's name, or one of the few that are no Types (Time, Quantity, Patch …).
-// REQUIRES: is_component(name).
+// Appends the schema of a component: a Type's name, or one of the few that are no Types (Time, Quantity,
+// Patch …). REQUIRES: is_component(name).
 void append_component(std::string& out, OpenApiDialect dialect, std::string_view name);
 bool is_component(std::string_view name);
 

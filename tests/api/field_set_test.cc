@@ -1,7 +1,7 @@
 // FieldSet: texts, order and algebra.
-#include <gtest/gtest.h>
-
 #include "api/managed_fields/field_set.h"
+
+#include <gtest/gtest.h>
 
 namespace keelson::api {
 namespace {
@@ -20,10 +20,12 @@ TEST(FieldSet, TextAndOrder) {
   const FieldSet s = set(text);
   EXPECT_EQ(set(s.to_json()), s);
   // "k:{…}":{".":{}} is a plain member and is written as {}.
-  EXPECT_EQ(s.to_json(),
-            R"({"f:a":{},"f:b":{".":{},"f:c":{}},"f:ports":{"k:{\"containerPort\":80,\"protocol\":\"TCP\"}":{},)"
-            R"("k:{\"containerPort\":443,\"protocol\":\"TCP\"}":{"f:name":{}}},"f:s":{"v:\"x\"":{},"v:\"y\"":{}}})");
-  EXPECT_EQ(set(R"({"f:p":{"k:{\"b\":\"1\",\"a\":2.0}":{}}})").to_json(), R"({"f:p":{"k:{\"a\":2,\"b\":\"1\"}":{}}})");
+  EXPECT_EQ(
+      s.to_json(),
+      R"({"f:a":{},"f:b":{".":{},"f:c":{}},"f:ports":{"k:{\"containerPort\":80,\"protocol\":\"TCP\"}":{},)"
+      R"("k:{\"containerPort\":443,\"protocol\":\"TCP\"}":{"f:name":{}}},"f:s":{"v:\"x\"":{},"v:\"y\"":{}}})");
+  EXPECT_EQ(set(R"({"f:p":{"k:{\"b\":\"1\",\"a\":2.0}":{}}})").to_json(),
+            R"({"f:p":{"k:{\"a\":2,\"b\":\"1\"}":{}}})");
   EXPECT_EQ(set("{}").to_json(), "{}");
   EXPECT_FALSE(FieldSet::parse(R"({"x:a":{}})"));
   EXPECT_FALSE(FieldSet::parse(R"({"f:a":1})"));

@@ -1,5 +1,5 @@
-// managedFields against the recordings: every recorded write of a kind we have, its object taken as given, must end in
-// the recorded managedFields. Also the rules that recordings do not show.
+// managedFields against the recordings: every recorded write of a kind we have, its object taken as given,
+// must end in the recorded managedFields. Also the rules that recordings do not show.
 #include "api/managed_fields/managed_fields.h"
 
 #include <gtest/gtest.h>
@@ -16,8 +16,8 @@
 
 #include "api/gen/core_v1.h"
 #include "api/json.h"
-#include "api/patch/json_text.h"
 #include "api/managed_fields/diff.h"
+#include "api/patch/json_text.h"
 
 namespace keelson::api {
 namespace {
@@ -48,7 +48,8 @@ std::unique_ptr<Object> object_of(const json::value& body) {
   const auto* version = body.get_object().if_contains("apiVersion");
   const auto* kind = body.get_object().if_contains("kind");
   if (!version || !kind || !version->is_string() || !kind->is_string()) return nullptr;
-  const KindInfo* info = find_kind(std::string_view(version->get_string()), std::string_view(kind->get_string()));
+  const KindInfo* info =
+      find_kind(std::string_view(version->get_string()), std::string_view(kind->get_string()));
   if (info == nullptr || info->storage_prefix.empty()) return nullptr;
   auto parsed = parse_json(without_placeholders(json::serialize(body)), *info);
   return parsed ? *std::move(parsed) : nullptr;
@@ -58,8 +59,9 @@ std::unique_ptr<Object> object_of(const json::value& body) {
 std::vector<std::string> entries_text(const Object& o) {
   std::vector<std::string> out;
   for (const auto e : o.meta().managed_fields())
-    out.push_back(std::string(e.manager()) + " " + std::string(e.operation()) + " " + std::string(e.api_version()) + " " +
-                  std::string(e.subresource()) + " " + FieldSet::parse(e.fields_v1()).value().to_json());
+    out.push_back(std::string(e.manager()) + " " + std::string(e.operation()) + " " +
+                  std::string(e.api_version()) + " " + std::string(e.subresource()) + " " +
+                  FieldSet::parse(e.fields_v1()).value().to_json());
   std::ranges::sort(out);
   return out;
 }
@@ -95,8 +97,10 @@ class Replay {
     if (method == "POST") path += "/" + std::string(next->name());
     const bool apply = content_type(request).starts_with("application/apply-patch");
     const std::int64_t code = response.at("status").to_number<std::int64_t>();
-    const bool write = (method == "POST" && code == 201) || ((method == "PUT" || method == "PATCH") && code == 200);
-    if (write && !apply && !says_managed_fields(request) && next->kind()->kind != "Service" && subresource != "resize")
+    const bool write =
+        (method == "POST" && code == 201) || ((method == "PUT" || method == "PATCH") && code == 200);
+    if (write && !apply && !says_managed_fields(request) && next->kind()->kind != "Service" &&
+        subresource != "resize")
       compare(request, full, path, subresource, *next);
     if (code < 300 && full.find("dryRun") == std::string::npos) live_[path] = std::move(next);
   }
@@ -161,11 +165,15 @@ TEST(ManagedFields, RecordedWrites) {
   int compared = 0;
   std::vector<fs::path> files;
   for (const auto& f : fs::recursive_directory_iterator(transcripts()))
-    if (f.path().extension() == ".json" && f.path().parent_path().filename() != "admission") files.push_back(f.path());
+    if (f.path().extension() == ".json" && f.path().parent_path().filename() != "admission")
+      files.push_back(f.path());
   std::ranges::sort(files);
   for (const fs::path& file : files) {
-    // Fields that the kind's preparation drops after tracking; a write to /scale whose reply is no Deployment.
-    if (file.stem() == "leases-spec-1" || file.stem() == "namespace-finalize" || (file.stem() == "deployment" && file.parent_path().stem() == "watch")) continue;
+    // Fields that the kind's preparation drops after tracking; a write to /scale whose reply is no
+    // Deployment.
+    if (file.stem() == "leases-spec-1" || file.stem() == "namespace-finalize" ||
+        (file.stem() == "deployment" && file.parent_path().stem() == "watch"))
+      continue;
     SCOPED_TRACE(file.string());
     std::stringstream text;
     text << std::ifstream(file).rdbuf();

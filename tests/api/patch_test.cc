@@ -1,5 +1,8 @@
-// Patches: scripts in tests/testdata/patch.txt, and the recorded patches of ../shared/data/transcripts/patch applied to
-// the recorded objects: what upstream answered must contain our result, and its errors must be ours.
+// Patches: scripts in tests/testdata/patch.txt, and the recorded patches of ../shared/data/transcripts/patch
+// applied to the recorded objects: what upstream answered must contain our result, and its errors must be
+// ours.
+#include "api/patch/patch.h"
+
 #include <gtest/gtest.h>
 
 #include <boost/json/array.hpp>
@@ -18,8 +21,8 @@
 #include "api/patch/json_patch.h"
 #include "api/patch/json_text.h"
 #include "api/patch/merge_patch.h"
-#include "api/patch/patch.h"
 #include "api/patch/strategic_patch.h"
+#include "api/patch/value_kinds.h"
 #include "api/status.h"
 #include "base/check.h"
 
@@ -80,7 +83,8 @@ TEST(Patch, Scripts) {
     auto got = patched(how, type_named(kind), parse(doc), patch);
     if (want.starts_with("error ")) {
       ASSERT_FALSE(got) << patch << "\n" << json::serialize(*got);
-      EXPECT_EQ("error " + std::string(code_name(got.error().code)) + " " + got.error().message, want) << patch;
+      EXPECT_EQ("error " + std::string(code_name(got.error().code)) + " " + got.error().message, want)
+          << patch;
     } else {
       ASSERT_TRUE(got) << patch << ": " << got.error().message;
       EXPECT_EQ(*got, parse(want)) << patch << "\n" << json::serialize(*got);
@@ -92,11 +96,12 @@ TEST(Patch, Scripts) {
 // Whether everything of `part` is in `whole`: members of objects, all items of lists.
 bool contained(const json::value& part, const json::value& whole) {
   if (part.is_object() && whole.is_object()) {
-    static const std::vector<std::string_view> kServers{"managedFields", "resourceVersion", "generation", "uid",
-                                                        "creationTimestamp", "status", "nodePort",
-                                                        "externalTrafficPolicy"};
+    static const std::vector<std::string_view> kServers{"managedFields", "resourceVersion",      "generation",
+                                                        "uid",           "creationTimestamp",    "status",
+                                                        "nodePort",      "externalTrafficPolicy"};
     for (const auto& m : part.get_object()) {
-      if (m.value().is_null() || std::ranges::find(kServers, std::string_view(m.key())) != kServers.end()) continue;
+      if (m.value().is_null() || std::ranges::find(kServers, std::string_view(m.key())) != kServers.end())
+        continue;
       const json::value* w = whole.get_object().if_contains(m.key());
       if (w == nullptr) {
         if ((m.value().is_array() && m.value().get_array().empty()) ||
@@ -132,7 +137,8 @@ void replay_step(const json::object& step, json::value& live, int& checked) {
   const json::value* body = response.if_contains("body");
   std::string how;
   if (const json::value* h = request.if_contains("headers"))
-    if (const json::value* ct = h->as_object().if_contains("Content-Type")) how = std::string(ct->as_string());
+    if (const json::value* ct = h->as_object().if_contains("Content-Type"))
+      how = std::string(ct->as_string());
   how = how == "application/json-patch+json"              ? "json"
         : how == "application/merge-patch+json"           ? "merge"
         : how == "application/strategic-merge-patch+json" ? "strategic"
@@ -145,8 +151,7 @@ void replay_step(const json::object& step, json::value& live, int& checked) {
   const json::value* given = request.if_contains("body");
   const std::string patch = text ? std::string(text->as_string()) : given ? json::serialize(*given) : "";
   auto got = patched(how, *kind->type, live, patch);
-  const std::string message =
-      status < 400 ? "" : std::string(body->as_object().at("message").as_string());
+  const std::string message = status < 400 ? "" : std::string(body->as_object().at("message").as_string());
   SCOPED_TRACE(how + " " + patch.substr(0, 300) + "\n  recorded: " + message);
   if (status == 200) {
     ASSERT_TRUE(got) << got.error().message;
@@ -162,11 +167,11 @@ void replay_step(const json::object& step, json::value& live, int& checked) {
     } else {
       EXPECT_TRUE(message.ends_with(got.error().message)) << got.error().message;
     }
-    EXPECT_EQ(status, got.error().code == Code::kFailedPrecondition ? 422
+    EXPECT_EQ(status, got.error().code == Code::kFailedPrecondition  ? 422
                       : got.error().code == Code::kResourceExhausted ? 413
-                      : got.error().code == Code::kInternal         ? 500
+                      : got.error().code == Code::kInternal          ? 500
                       : message.starts_with(" \"\" is invalid")      ? 422
-                                                                    : 400);
+                                                                     : 400);
     ++checked;
   }
 }
@@ -204,7 +209,8 @@ TEST(Patch, RecordedPatches) {
 }
 
 TEST(Patch, ObjectsAndStatuses) {
-  auto cm = parse_json(R"({"metadata":{"name":"a"},"data":{"a":"1"}})", core_v1::ConfigMap::kind_info()).value();
+  auto cm =
+      parse_json(R"({"metadata":{"name":"a"},"data":{"a":"1"}})", core_v1::ConfigMap::kind_info()).value();
   const auto patch = [&](PatchType type, std::string_view body, FieldValidation v = FieldValidation::kWarn) {
     return apply_patch(type, body, v, *cm);
   };
@@ -220,9 +226,12 @@ TEST(Patch, ObjectsAndStatuses) {
   const auto error = [&](PatchType type, std::string_view body, FieldValidation v = FieldValidation::kWarn) {
     auto r = patch(type, body, v);
     EXPECT_FALSE(r) << body;
-    return r ? std::string() : std::to_string(http_code(r.error())) + " " + std::string(reason(r.error())) + ": " + r.error().message;
+    return r ? std::string()
+             : std::to_string(http_code(r.error())) + " " + std::string(reason(r.error())) + ": " +
+                   r.error().message;
   };
-  EXPECT_EQ(error(PatchType::kJson, "[{"), "400 BadRequest: error decoding patch: unexpected end of JSON input");
+  EXPECT_EQ(error(PatchType::kJson, "[{"),
+            "400 BadRequest: error decoding patch: unexpected end of JSON input");
   EXPECT_EQ(error(PatchType::kJson, R"([{"op":"remove","path":"/data/zz"}])"),
             "422 Invalid: the server rejected our request due to an error in our request");
   EXPECT_EQ(error(PatchType::kMerge, "[1]"),
@@ -230,24 +239,31 @@ TEST(Patch, ObjectsAndStatuses) {
             "map[string]interface {}");
   EXPECT_EQ(error(PatchType::kStrategic, "\"x\""),
             "400 BadRequest: json: cannot unmarshal string into Go value of type map[string]interface {}");
+  EXPECT_TRUE(
+      error(PatchType::kMerge, R"({"data":{"a":5}})")
+          .ends_with("json: cannot unmarshal number into Go struct field ConfigMap.data of type string"));
   EXPECT_TRUE(error(PatchType::kMerge, R"({"data":{"a":5}})")
-                  .ends_with("json: cannot unmarshal number into Go struct field ConfigMap.data of type string"));
-  EXPECT_TRUE(error(PatchType::kMerge, R"({"data":{"a":5}})").starts_with("422 Invalid:  \"\" is invalid: patch: Invalid value: "));
+                  .starts_with("422 Invalid:  \"\" is invalid: patch: Invalid value: "));
   EXPECT_TRUE(error(PatchType::kMerge, R"({"x":1})", FieldValidation::kStrict)
                   .ends_with("strict decoding error: unknown field \"x\""));
-  EXPECT_TRUE(error(PatchType::kMerge, R"({"apiVersion":"v9"})").find("no kind \"ConfigMap\" is registered for version \"v9\" in scheme") !=
+  EXPECT_TRUE(error(PatchType::kMerge, R"({"apiVersion":"v9"})")
+                  .find("no kind \"ConfigMap\" is registered for version \"v9\" in scheme") !=
               std::string::npos);
-  EXPECT_TRUE(error(PatchType::kMerge, R"({"kind":"Secret"})").ends_with("illegal base64 data at input byte 0"));
+  EXPECT_TRUE(
+      error(PatchType::kMerge, R"({"kind":"Secret"})").ends_with("illegal base64 data at input byte 0"));
   EXPECT_EQ(error(PatchType::kStrategic, R"({"data":{"$patch":"explode"}})"),
             "500 : unknown patch type: explode in map: map[$patch:explode]");
-  auto d = parse_json(R"({"metadata":{"name":"d"},"spec":{"template":{"spec":{"containers":[{"name":"a"}]}}}})",
-                      apps_v1::Deployment::kind_info()).value();
+  auto d =
+      parse_json(R"({"metadata":{"name":"d"},"spec":{"template":{"spec":{"containers":[{"name":"a"}]}}}})",
+                 apps_v1::Deployment::kind_info())
+          .value();
   auto r = apply_patch(PatchType::kStrategic, R"({"spec":{"template":{"spec":{"containers":{"name":"x"}}}}})",
                        FieldValidation::kWarn, *d);
   ASSERT_FALSE(r);
-  EXPECT_EQ(r.error().message,
-            " \"\" is invalid: patch: Invalid value: "
-            "\"map[spec:map[template:map[spec:map[containers:map[name:x]]]]]\": cannot restore slice from map");
+  EXPECT_EQ(
+      r.error().message,
+      " \"\" is invalid: patch: Invalid value: "
+      "\"map[spec:map[template:map[spec:map[containers:map[name:x]]]]]\": cannot restore slice from map");
 }
 
 TEST(JsonText, GoErrors) {

@@ -1,4 +1,5 @@
-// Selectors: accepted texts, upstream's error texts (as recorded in meta/label-selectors and errors/bad-queries).
+// Selectors: accepted texts, upstream's error texts (as recorded in meta/label-selectors and
+// errors/bad-queries).
 #include <gtest/gtest.h>
 
 #include <map>
@@ -56,11 +57,14 @@ TEST(LabelSelector, Errors) {
       {",env", "found ',', expected: !, identifier, or 'end of string'"},
       {"env,", "found '', expected: identifier after ','"},
       {"n>x",
-       "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must be an "
+       "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value "
+       "must be an "
        "integer"},
       {"a=-bad-",
-       "unable to parse requirement: values[0][a]: Invalid value: \"-bad-\": a valid label must be an empty string or "
-       "consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
+       "unable to parse requirement: values[0][a]: Invalid value: \"-bad-\": a valid label must be an empty "
+       "string or "
+       "consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+       "character "
        "(e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
        "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"},
   };
@@ -103,7 +107,8 @@ TEST(ObjectSelectors, PodFields) {
   EXPECT_TRUE(m("spec.host=n1,status.podIP=10.1.1.1,spec.hostNetwork=false,status.nominatedNodeName="));
   EXPECT_FALSE(m("spec.nodeName="));
   EXPECT_FALSE(m("metadata.name!=p1"));
-  EXPECT_EQ(parse_field_selector("spec.containers=x", kind).error().message, "field label not supported: spec.containers");
+  EXPECT_EQ(parse_field_selector("spec.containers=x", kind).error().message,
+            "field label not supported: spec.containers");
   EXPECT_EQ(parse_field_selector("data.k=v", core_v1::ConfigMap::kind_info()).error().message,
             "\"data.k\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"");
 }

@@ -27,9 +27,9 @@ constexpr Time kNow{1'800'000'000, 0};
 
 TEST(Table, HumanDuration) {
   const std::map<std::int64_t, std::string> cases{
-      {-2, "<invalid>"}, {-1, "0s"},      {0, "0s"},         {119, "119s"},          {120, "2m"},
-      {330, "5m30s"},    {600, "10m"},    {10799, "179m"},   {10800, "3h"},          {11100, "3h5m"},
-      {28800, "8h"},     {172799, "47h"}, {172800, "2d"},    {176400, "2d1h"},       {691200, "8d"},
+      {-2, "<invalid>"},  {-1, "0s"},       {0, "0s"},          {119, "119s"},     {120, "2m"},
+      {330, "5m30s"},     {600, "10m"},     {10799, "179m"},    {10800, "3h"},     {11100, "3h5m"},
+      {28800, "8h"},      {172799, "47h"},  {172800, "2d"},     {176400, "2d1h"},  {691200, "8d"},
       {63071999, "729d"}, {63072000, "2y"}, {63158400, "2y1d"}, {252288000, "8y"},
   };
   for (const auto& [s, want] : cases) EXPECT_EQ(human_duration(seconds(s)), want) << s;
@@ -45,19 +45,23 @@ std::string status_cell(const std::string& body, std::size_t cell = 2) {
 }
 
 TEST(Table, PodStates) {
-  const std::string two = R"("spec":{"initContainers":[{"name":"i"}],"containers":[{"name":"a"},{"name":"b"}]},)";
+  const std::string two =
+      R"("spec":{"initContainers":[{"name":"i"}],"containers":[{"name":"a"},{"name":"b"}]},)";
   const auto pod = [&](const std::string& status, const std::string& meta = "{}") {
     return "{\"metadata\":" + meta + "," + two + "\"status\":{" + status + "}}";
   };
   EXPECT_EQ(status_cell(pod(R"("phase":"Pending")")), "Pending");
-  EXPECT_EQ(status_cell(pod(R"("phase":"Pending","initContainerStatuses":[{"name":"i","state":{"waiting":{}}}])")),
-            "Init:0/1");
-  EXPECT_EQ(status_cell(pod(
-                R"("phase":"Pending","initContainerStatuses":[{"name":"i","state":{"waiting":{"reason":"CrashLoopBackOff"}}}])")),
-            "Init:CrashLoopBackOff");
-  EXPECT_EQ(status_cell(pod(
-                R"("phase":"Pending","initContainerStatuses":[{"name":"i","state":{"terminated":{"exitCode":3}}}])")),
-            "Init:ExitCode:3");
+  EXPECT_EQ(
+      status_cell(pod(R"("phase":"Pending","initContainerStatuses":[{"name":"i","state":{"waiting":{}}}])")),
+      "Init:0/1");
+  EXPECT_EQ(
+      status_cell(pod(
+          R"("phase":"Pending","initContainerStatuses":[{"name":"i","state":{"waiting":{"reason":"CrashLoopBackOff"}}}])")),
+      "Init:CrashLoopBackOff");
+  EXPECT_EQ(
+      status_cell(pod(
+          R"("phase":"Pending","initContainerStatuses":[{"name":"i","state":{"terminated":{"exitCode":3}}}])")),
+      "Init:ExitCode:3");
   const std::string done = R"("initContainerStatuses":[{"name":"i","state":{"terminated":{"exitCode":0}}}],)";
   EXPECT_EQ(status_cell(pod(done + R"("phase":"Running","containerStatuses":[
       {"name":"a","ready":true,"state":{"running":{}}},
@@ -76,7 +80,8 @@ TEST(Table, PodStates) {
   EXPECT_EQ(status_cell(pod(done + R"("phase":"Succeeded","containerStatuses":[
       {"name":"a","state":{"terminated":{"reason":"Completed"}}}])")),
             "Completed");
-  EXPECT_EQ(status_cell(pod(R"("phase":"Running")", R"({"deletionTimestamp":"2027-01-01T00:00:00Z"})")), "Terminating");
+  EXPECT_EQ(status_cell(pod(R"("phase":"Running")", R"({"deletionTimestamp":"2027-01-01T00:00:00Z"})")),
+            "Terminating");
   EXPECT_EQ(status_cell(pod(R"("phase":"Failed","reason":"Evicted")")), "Evicted");
 }
 
@@ -124,7 +129,8 @@ class Recorded {
       const json::array& want = row.at("cells").as_array();
       ASSERT_EQ(cells.size(), want.size()) << json::serialize(want);
       for (std::size_t i = 0; i < cells.size(); ++i)
-        EXPECT_TRUE(cell_matches(cells[i], want[i])) << json::serialize(cells) << "\n" << json::serialize(want);
+        EXPECT_TRUE(cell_matches(cells[i], want[i])) << json::serialize(cells) << "\n"
+                                                     << json::serialize(want);
       ++rows;
     }
   }
@@ -169,9 +175,10 @@ TEST(Table, ShapesOfReplies) {
   list.resize(head);
   end_partial_list(list);
   EXPECT_TRUE(json::parse(list).at("items").is_null());
-  EXPECT_EQ(parse_include_object("Odd").error().message,
-            "Unable to convert to Table as requested: includeObject: Invalid value: \"Odd\": must be 'Metadata', "
-            "'Object', 'None', or empty");
+  EXPECT_EQ(
+      parse_include_object("Odd").error().message,
+      "Unable to convert to Table as requested: includeObject: Invalid value: \"Odd\": must be 'Metadata', "
+      "'Object', 'None', or empty");
 }
 
 }  // namespace

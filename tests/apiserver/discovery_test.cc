@@ -1,4 +1,6 @@
 // Discovery of our kinds equals what kube-apiserver 1.36 tells of them.
+#include "apiserver/discovery/discovery.h"
+
 #include <gtest/gtest.h>
 
 #include <boost/json/array.hpp>
@@ -11,7 +13,6 @@
 #include <sstream>
 
 #include "api/kinds.h"
-#include "apiserver/discovery/discovery.h"
 
 namespace keelson::apiserver {
 namespace {
@@ -30,7 +31,9 @@ json::value read(const fs::path& file) {
   return json::parse(text.str());
 }
 
-json::value body(const Document& d) { return json::parse(d.body.view()); }
+json::value body(const Document& d) {
+  return json::parse(d.body.view());
+}
 
 // resource name → entry, over all versions of all groups: "apps/v1/deployments".
 std::map<std::string, json::value> aggregated_entries(const json::value& list) {
@@ -40,7 +43,8 @@ std::map<std::string, json::value> aggregated_entries(const json::value& list) {
     const std::string group = meta.contains("name") ? std::string(meta.at("name").as_string()) + "/" : "";
     for (const json::value& v : g.at("versions").as_array())
       for (const json::value& r : v.at("resources").as_array())
-        out[group + std::string(v.at("version").as_string()) + "/" + std::string(r.at("resource").as_string())] = r;
+        out[group + std::string(v.at("version").as_string()) + "/" +
+            std::string(r.at("resource").as_string())] = r;
   }
   return out;
 }
@@ -56,7 +60,9 @@ TEST(Discovery, AggregatedEqualsUpstream) {
   EXPECT_GT(got.size(), 20u);
   for (const auto& [name, entry] : got) {
     ASSERT_TRUE(want.contains(name)) << name;
-    EXPECT_EQ(entry, want[name]) << name << "\n" << json::serialize(entry) << "\n" << json::serialize(want[name]);
+    EXPECT_EQ(entry, want[name]) << name << "\n"
+                                 << json::serialize(entry) << "\n"
+                                 << json::serialize(want[name]);
   }
 }
 
@@ -78,7 +84,9 @@ TEST(Discovery, ResourceListsEqualUpstream) {
         by_name[std::string(r.at("name").as_string())] = r;
       for (const json::value& r : got.at("resources").as_array()) {
         const std::string name(r.at("name").as_string());
-        EXPECT_EQ(r, by_name[name]) << name << "\n" << json::serialize(r) << "\n" << json::serialize(by_name[name]);
+        EXPECT_EQ(r, by_name[name]) << name << "\n"
+                                    << json::serialize(r) << "\n"
+                                    << json::serialize(by_name[name]);
         ++compared;
       }
       got.as_object().erase("resources");
@@ -96,8 +104,9 @@ TEST(Discovery, GroupsAndRoots) {
             json::parse(R"({"kind":"APIVersions","versions":["v1"],"serverAddressByClientCIDRs":[
                 {"clientCIDR":"0.0.0.0/0","serverAddress":"127.0.0.1:6443"}]})"));
   ASSERT_NE(d.group("apps"), nullptr);
-  EXPECT_EQ(body(*d.group("apps")),
-            json::parse(R"({"kind":"APIGroup","apiVersion":"v1","name":"apps","versions":[{"groupVersion":"apps/v1",
+  EXPECT_EQ(
+      body(*d.group("apps")),
+      json::parse(R"({"kind":"APIGroup","apiVersion":"v1","name":"apps","versions":[{"groupVersion":"apps/v1",
                 "version":"v1"}],"preferredVersion":{"groupVersion":"apps/v1","version":"v1"}})"));
   EXPECT_EQ(body(d.group_list()).at("groups").at(0).at("name"), "apps");
   EXPECT_EQ(d.group("none"), nullptr);

@@ -1,4 +1,5 @@
-// OpenAPI: components equal to kube-apiserver 1.36's but for descriptions; documents have what kubectl looks at.
+// OpenAPI: components equal to kube-apiserver 1.36's but for descriptions; documents have what kubectl looks
+// at.
 #include "apiserver/openapi/openapi.h"
 
 #include <gtest/gtest.h>
@@ -118,8 +119,10 @@ TEST(OpenApi, V3Documents) {
   EXPECT_EQ(patch.at("x-kubernetes-group-version-kind"),
             json::parse(R"({"group":"apps","kind":"Deployment","version":"v1"})"));
   EXPECT_EQ(patch.at("operationId"), "patchAppsV1NamespacedDeployment");
-  for (const char* name : {"dryRun", "fieldValidation", "fieldManager", "force"}) EXPECT_TRUE(has_query(patch, name));
-  EXPECT_EQ(at(doc, {"paths", "/apis/apps/v1/deployments", "get", "operationId"}), "listAppsV1DeploymentForAllNamespaces");
+  for (const char* name : {"dryRun", "fieldValidation", "fieldManager", "force"})
+    EXPECT_TRUE(has_query(patch, name));
+  EXPECT_EQ(at(doc, {"paths", "/apis/apps/v1/deployments", "get", "operationId"}),
+            "listAppsV1DeploymentForAllNamespaces");
   EXPECT_EQ(at(doc, {"paths", "/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale", "put",
                      "x-kubernetes-group-version-kind", "kind"}),
             "Scale");
