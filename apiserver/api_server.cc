@@ -6,6 +6,7 @@
 #include "api/kinds.h"
 #include "apiserver/bootstrap.h"
 #include "apiserver/http_front.h"
+#include "apiserver/openapi_pages.h"
 #include "auth/authorizer.h"
 #include "auth/service_account_tokens.h"
 
@@ -87,6 +88,7 @@ struct ApiServer::Impl {
   std::unique_ptr<Pipeline> pipeline;
   std::unique_ptr<KubeletProxy> kubelets;
   std::unique_ptr<Discovery> discovery;
+  std::unique_ptr<OpenApi> openapi;
   std::unique_ptr<HttpFront> front;
   std::unique_ptr<net::Server> server;
   TaskGroup tasks;
@@ -157,6 +159,7 @@ Result<void> ApiServer::Impl::build() {
   if (options.advertise_address.empty()) options.advertise_address = options.bind_address;
   discovery = std::make_unique<Discovery>(api::all_kinds(),
                                           fmt::format("{}:{}", options.advertise_address, options.secure_port));
+  openapi = std::make_unique<OpenApi>(api::all_kinds(), "v1.36.0");
   add_checks();
   HttpFront::Parts f;
   f.pipeline = pipeline.get();
@@ -213,7 +216,7 @@ std::optional<StaticReply> ApiServer::Impl::document(const net::Request& request
     return json(fmt::format(R"({{"issuer":"{0}","jwks_uri":"https://{1}:{2}/openid/v1/jwks","response_types_supported":["id_token"],)"
                             R"("subject_types_supported":["public"],"id_token_signing_alg_values_supported":["RS256"]}})",
                             options.service_account_issuers.front(), options.advertise_address, options.secure_port));
-  return std::nullopt;
+  return openapi_page(*openapi, request);
 }
 
 Task<> ApiServer::Impl::compact() {
