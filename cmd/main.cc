@@ -17,6 +17,7 @@ constexpr Entry kCommands[] = {
     {"apiserver", keelson::cmd::run_apiserver, "the API server alone, over an embedded store"},
     {"cleanup", keelson::cmd::run_cleanup, "end what a stopped cluster left running: containers and containerd"},
     {"controller-manager", keelson::cmd::run_controller_manager, "deployments, replica sets, endpoints, nodes, garbage …"},
+    {"kubelet", keelson::cmd::run_kubelet, "a node: runs pods over its own containerd"},
     {"up", keelson::cmd::run_up, "a whole cluster of one node in this process"},
     {"status", keelson::cmd::run_status, "is the cluster ready? (--wait: until it is)"},
 };
