@@ -60,6 +60,8 @@ class Informer {
   // True once the first list is in the store and was handed to the handlers.
   bool has_synced() const { return synced_.is_set(); }
   Task<> wait_for_sync() { return synced_.wait(); }
+  // The same, at most until `deadline`. True when synced.
+  Task<bool> wait_for_sync_until(MonoTime deadline) { return synced_.wait_until(clock_, deadline); }
   // The last resourceVersion seen.
   std::string last_resource_version() const;
 

@@ -57,7 +57,8 @@ class Controller {
   const api::KindInfo& kind_info(std::string_view api_version, std::string_view kind) const;
   // Runs `task` on the strand until it ends or stop().
   void spawn(Task<> task) { tasks_.spawn(strand_, std::move(task)); }
-  Task<> wait_for_informers();
+  // Returns when sync() may begin: when all informers in use have synced.
+  virtual Task<> wait_for_informers();
 
   client::Transport& transport_;
   Clock& clock_;

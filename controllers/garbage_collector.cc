@@ -131,6 +131,15 @@ void GarbageCollector::enqueue_dependents(std::string_view owner_uid) {
   for (const auto& object : dependents(owner_uid)) enqueue(*object);
 }
 
+Task<> GarbageCollector::wait_for_informers() {
+  const MonoTime deadline = clock_.now() + std::chrono::seconds(30);
+  for (const Watched& w : watched_) {
+    if (!co_await w.informer->wait_for_sync_until(deadline)) {
+      logger_.debug("a kind has not synced; its objects do not count", {{"kind", w.kind->kind}});
+    }
+  }
+}
+
 Task<Result<void>> GarbageCollector::sync(std::string key) {
   std::size_t number = 0;
   const auto bar = key.find('|');

@@ -28,6 +28,8 @@ class GarbageCollector final : public Controller {
  protected:
   // The key is "<number of the kind>|<object key>".
   Task<Result<void>> sync(std::string key) override;
+  // Half a minute at most: a kind that this server does not serve must not hold up all others.
+  Task<> wait_for_informers() override;
 
  private:
   struct Watched {

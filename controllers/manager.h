@@ -22,7 +22,8 @@ namespace keelson::controllers {
 struct ControllerManagerOptions {
   // Published to every namespace as kube-root-ca.crt; empty: not published.
   std::string root_ca_pem;
-  // Unique among instances: "host_uuid".
+  // Unique among instances: "host_uuid". An instance that is the only one on its data dir keeps its identity over
+  // restarts: then it goes on at once after a crash, in place of waiting for its own Lease to end.
   std::string identity;
   bool leader_elect = true;
   Duration lease_duration = std::chrono::seconds(15);
