@@ -106,9 +106,8 @@ Task<> AsyncEvent::wait() {
         if (now) {
           complete(std::move(w), {});
         } else if (slot.is_connected()) {
-          slot.assign([impl, id](asio::cancellation_type) {
-            impl->finish_one(id, asio::error::operation_aborted);
-          });
+          slot.assign(
+              [impl, id](asio::cancellation_type) { impl->finish_one(id, asio::error::operation_aborted); });
         }
       },
       asio::use_awaitable);
@@ -138,8 +137,23 @@ Task<bool> AsyncEvent::wait_until(Clock& clock, MonoTime deadline) {
   } catch (...) {
     aborted = std::current_exception();
   }
-  if (aborted) co_await asio::this_coro::reset_cancellation_state();
-  co_await group.stop();
+  // The two refer to this frame's callers: they end first, whatever happens; a cancellation that comes
+  // meanwhile is delivered after that. (A cancelled coroutine throws at its next co_await, also when that is
+  // stop().)
+  group.cancel();
+  for (bool ended = false; !ended;) {
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none && !aborted) {
+      aborted = std::make_exception_ptr(boost::system::system_error(asio::error::operation_aborted));
+    }
+    co_await asio::this_coro::reset_cancellation_state();
+    try {
+      co_await group.join();
+      ended = true;
+    } catch (...) {
+      if (!aborted) aborted = std::current_exception();
+    }
+  }
   if (aborted) std::rethrow_exception(aborted);
   co_return is_set();
 }
@@ -200,8 +214,9 @@ void TaskGroup::spawn(Executor ex, Task<> task) {
     impl->empty.reset();
   }
   asio::co_spawn(ex, std::move(task),
-                 asio::bind_cancellation_slot(member->signal.slot(),
-                                              [impl, member](std::exception_ptr e) { impl->leave(member, e); }));
+                 asio::bind_cancellation_slot(member->signal.slot(), [impl, member](std::exception_ptr e) {
+                   impl->leave(member, e);
+                 }));
 }
 
 void TaskGroup::cancel() {
@@ -222,9 +237,10 @@ Task<> TaskGroup::join() {
   co_await impl->empty.wait();
 }
 
+// No coroutine itself: cancel() has happened also when the caller, itself cancelled, throws at its co_await.
 Task<> TaskGroup::stop() {
   cancel();
-  co_await join();
+  return join();
 }
 
 std::size_t TaskGroup::size() const {

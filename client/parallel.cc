@@ -19,16 +19,18 @@ Task<std::vector<Result<void>>> run_all(Executor ex, std::vector<Task<Result<voi
   for (std::size_t i = 0; i < tasks.size(); ++i)
     group.spawn(ex, store_result(std::move(tasks[i]), &results[i]));
   std::exception_ptr aborted;
-  try {
-    co_await group.join();
-  } catch (...) {
-    aborted = std::current_exception();
+  for (bool ended = false; !ended;) {
+    try {
+      co_await group.join();
+      ended = true;
+    } catch (...) {
+      aborted = std::current_exception();
+      group.cancel();
+    }
+    // The tasks write into this frame: they end first, a cancellation is delivered after that.
+    if (!ended) co_await boost::asio::this_coro::reset_cancellation_state();
   }
-  if (aborted) {
-    co_await boost::asio::this_coro::reset_cancellation_state();
-    co_await group.stop();
-    std::rethrow_exception(aborted);
-  }
+  if (aborted) std::rethrow_exception(aborted);
   co_return results;
 }
 
