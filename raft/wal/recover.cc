@@ -264,6 +264,12 @@ Result<void> Wal::recover(WalRecovery& recovery) {
                    "log ends at index " + std::to_string(out.last.value()) + ", but entries up to " +
                        std::to_string(out.hard_state.commit.value()) + " were committed");
   }
+  if (out.dropped > options_.applied) {
+    return corrupt(newest.path, reader.end,
+                   "entries up to index " + std::to_string(out.dropped.value()) +
+                       " were dropped, but only those up to " + std::to_string(options_.applied.value()) +
+                       " were applied");
+  }
   if (reader.seen_entry && reader.first_entry > out.dropped.next()) {
     return corrupt(found.front().path, 0, "the segments before it are missing");
   }
