@@ -25,8 +25,10 @@ class Priority final : public Plugin {
   std::string_view name() const override { return "Priority"; }
 
   Task<Result<void>> admit(Attributes& a) override {
-    if (!is_pod_write(a) || a.operation != Operation::kCreate) co_return Result<void>();
+    if (!is_pod_write(a)) co_return Result<void>();
     auto spec = core::PodMut::of(*a.object).mutable_spec();
+    if (a.operation == Operation::kUpdate) keep_priority(spec, core::Pod::of(*a.old).spec());
+    if (a.operation != Operation::kCreate) co_return Result<void>();
     Class found;
     if (const std::string wanted(spec.priority_class_name()); wanted.empty()) {
       found = default_class();
@@ -64,6 +66,12 @@ class Priority final : public Plugin {
     std::int32_t value = 0;
     std::string preemption_policy = "PreemptLowerPriority";
   };
+
+  // What was given on create stays when an update leaves it out.
+  static void keep_priority(core::PodSpecMut spec, core::PodSpec old) {
+    if (!spec.has_priority() && old.has_priority()) spec.set_priority(old.priority());
+    if (!spec.has_preemption_policy() && old.has_preemption_policy()) spec.set_preemption_policy(old.preemption_policy());
+  }
 
   static Class read(const api::Object& object) {
     const auto c = scheduling::PriorityClass::of(object);

@@ -72,7 +72,8 @@ struct Parsed {
   std::string_view rest, wanted, out_of_range;
 };
 
-Parsed parse(std::string_view whole) {
+// `micro`: exactly six decimals, as RFC3339Micro has them.
+Parsed parse(std::string_view whole, bool micro = false) {
   using namespace std::chrono;
   Reader r{whole, {}};
   int y = 0, mo = 0, d = 0, h = 0, mi = 0, s = 0;
@@ -87,6 +88,11 @@ Parsed parse(std::string_view whole) {
   if (mi > 59) return {{}, {}, {}, "minute"};
   if (s > 59) return {{}, {}, {}, "second"};
   Time out;
+  if (micro) {
+    const bool six = r.rest.size() > 6 && r.rest[0] == '.' &&
+                     std::all_of(r.rest.begin() + 1, r.rest.begin() + 7, [](char c) { return c >= '0' && c <= '9'; });
+    if (!six) return {{}, r.rest, ".000000", {}};
+  }
   if (r.rest.size() > 1 && (r.rest[0] == '.' || r.rest[0] == ',') && r.rest[1] >= '0' && r.rest[1] <= '9') {
     r.rest.remove_prefix(1);
     std::int32_t unit = 100'000'000;
@@ -124,9 +130,10 @@ std::string go_quote(std::string_view s) {
 std::string format_time(Time t) { return format(t, false); }
 std::string format_micro_time(Time t) { return format(t, true); }
 std::optional<Time> parse_time(std::string_view text) { return parse(text).time; }
+std::optional<Time> parse_micro_time(std::string_view text) { return parse(text, true).time; }
 
 std::string parse_time_error(std::string_view text, bool micro) {
-  const Parsed p = parse(text);
+  const Parsed p = parse(text, micro);
   if (!p.out_of_range.empty()) return "parsing time " + go_quote(text) + ": " + std::string(p.out_of_range) + " out of range";
   if (p.wanted.empty()) return "parsing time " + go_quote(text) + ": extra text: " + go_quote(p.rest);
   const std::string_view layout = micro ? "2006-01-02T15:04:05.000000Z07:00" : "2006-01-02T15:04:05Z07:00";

@@ -36,6 +36,8 @@ std::string format_time(Time t);
 std::string format_micro_time(Time t);
 // RFC 3339 with optional fraction and numeric zone; nothing when the text is not that.
 std::optional<Time> parse_time(std::string_view text);
+// Only with six decimals, as metav1.MicroTime reads.
+std::optional<Time> parse_micro_time(std::string_view text);
 // Go's error text of time.Parse for a text that parse_time refused.
 std::string parse_time_error(std::string_view text, bool micro);
 // Go's time.Duration.String(): "1h2m3.5s".

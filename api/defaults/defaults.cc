@@ -21,15 +21,18 @@ void namespace_defaults(Object& o) {
   auto ns = core::NamespaceMut::of(o);
   if (!ns.metadata().name().empty()) {
     const std::string name(ns.metadata().name());
-    if (!ns.metadata().labels().contains("kubernetes.io/metadata.name")) {
-      ns.mutable_metadata().mutable_labels().set("kubernetes.io/metadata.name", name);
-    }
+    ns.mutable_metadata().mutable_labels().set("kubernetes.io/metadata.name", name);
   }
   if (ns.status().phase().empty()) ns.mutable_status().set_phase("Active");
 }
 
 void node_defaults(Object& o) {
   auto node = core::NodeMut::of(o);
+  // Both forms are kept equal, as upstream's conversion does.
+  if (!node.spec().pod_cidr().empty() && node.spec().pod_cidrs().empty()) {
+    const std::string cidr(node.spec().pod_cidr());
+    node.mutable_spec().mutable_pod_cidrs().add(cidr);
+  }
   if (!node.status().has_allocatable() && node.status().has_capacity()) {
     node.mutable_status().set_allocatable(node.status().capacity());
   }
@@ -38,6 +41,12 @@ void node_defaults(Object& o) {
 void secret_defaults(Object& o) {
   auto secret = core::SecretMut::of(o);
   if (secret.type().empty()) secret.set_type("Opaque");
+  // stringData is for writing only.
+  if (!secret.string_data().empty()) {
+    auto data = secret.mutable_data();
+    for (const auto& [key, value] : secret.string_data()) data.set(key, value);
+  }
+  secret.clear_string_data();
 }
 
 void endpoints_defaults(Object& o) {

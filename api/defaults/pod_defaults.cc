@@ -160,6 +160,7 @@ void default_pod_spec(core::PodSpecMut spec) {
   if (spec.restart_policy().empty()) spec.set_restart_policy("Always");
   if (!spec.has_security_context()) spec.mutable_security_context();
   if (!spec.has_termination_grace_period_seconds()) spec.set_termination_grace_period_seconds(30);
+  if (spec.termination_grace_period_seconds() < 0) spec.set_termination_grace_period_seconds(1);
   if (spec.scheduler_name().empty()) spec.set_scheduler_name("default-scheduler");
   // Both names of the account are kept equal, as upstream's conversion does.
   if (spec.service_account_name().empty() && !spec.service_account().empty()) {

@@ -516,7 +516,7 @@ class Decoder {
     std::string_view text;
     if (!s_.string(text, arena_)) return false;
     const bool micro = field.scalar == Scalar::kMicroTime;
-    std::optional<Time> t = parse_time(text);
+    std::optional<Time> t = micro ? parse_micro_time(text) : parse_time(text);
     if (!t) return stop(parse_time_error(text, micro));
     t->nanos = micro ? t->nanos / 1000 * 1000 : 0;
     out = Value::of_time(*t);

@@ -37,7 +37,7 @@ void data_keys(ErrorList& errors, const A& data, const B& binary, const char* bi
     add_invalid(errors, Path(binary_name).key(key), key, config_map_key(key));
     total += value.size();
   }
-  if (total > kSecretMax) errors.push_back(field::too_long(Path(""), static_cast<int>(kSecretMax)));
+  if (total > kSecretMax) errors.push_back(field::too_long(Path("[]"), static_cast<int>(kSecretMax)));
 }
 
 void secret_key_required(ErrorList& errors, core::Secret secret, std::string_view key) {

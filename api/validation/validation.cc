@@ -84,7 +84,8 @@ field::ErrorList validate_update(const Object& now, const Object& old, std::stri
   if (it == table().end()) return errors;
   const Rules& rules = it->second;
   if (has_own_meta(now)) {
-    v::object_meta_update(errors, now.meta(), old.meta(), field::Path("metadata"));
+    // Upstream looks at metadata twice: before the strategy and in it. The message names each error once, the causes twice.
+    for (int i = 0; i < 2; ++i) v::object_meta_update(errors, now.meta(), old.meta(), field::Path("metadata"));
     if (now.meta().name() != old.meta().name() && now.kind()->namespaced) return errors;
   }
   if (subresource == "status") {
