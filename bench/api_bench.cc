@@ -1,13 +1,9 @@
 // Codecs of the object model on a Pod of about 4 KB: time per operation and memory per decoded object.
 // Usage: api_bench [FILE.json of a Pod]. Without a file it uses the Pod below.
-#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
 #include <string>
-#include <vector>
-
-#include <time.h>
 
 #include <boost/json.hpp>
 #include <boost/json/monotonic_resource.hpp>
@@ -15,35 +11,13 @@
 #include "api/gen/core_v1.h"
 #include "api/json.h"
 #include "api/protobuf.h"
+#include "bench/measure.h"
 #include "bench/sample_pod.h"
 
 namespace keelson::api {
 namespace {
 
-volatile std::size_t sink = 0;
-
-// Median of 15 rounds, in nanoseconds per call.
-template <class F>
-double measure(const char* name, F&& f) {
-  // CPU time of this thread: other work on the machine does not count.
-  const auto now = [] {
-    timespec t{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
-  };
-  const auto run = [&](int n) {
-    const double start = now();
-    for (int i = 0; i < n; ++i) sink = sink + f();
-    return (now() - start) / n;
-  };
-  int n = 64;
-  while (run(n) * n < 20e6) n *= 2;
-  std::vector<double> rounds;
-  for (int i = 0; i < 15; ++i) rounds.push_back(run(n));
-  std::ranges::nth_element(rounds, rounds.begin() + 7);
-  std::printf("%-46s %9.2f us\n", name, rounds[7] / 1000);
-  return rounds[7];
-}
+using bench::measure;
 
 int run(const std::string& json) {
   const KindInfo& kind = core_v1::Pod::kind_info();
