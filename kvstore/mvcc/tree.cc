@@ -1,6 +1,7 @@
 #include "kvstore/mvcc/tree.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <new>
 
@@ -13,14 +14,19 @@ constexpr unsigned kFanout = 64;
 constexpr unsigned kUnderflow = kFanout / 4;
 constexpr unsigned kMergeMax = kFanout * 3 / 4;
 
+std::size_t common_prefix(std::string_view a, std::string_view b) {
+  const std::size_t max = std::min(a.size(), b.size());
+  std::size_t n = 0;
+  while (n < max && a[n] == b[n]) ++n;
+  return n;
+}
+
 // A key that divides two children: left < separator <= right. Shortened to what is needed.
 struct Separator {
   std::uint32_t size;
   std::string_view view() const { return {reinterpret_cast<const char*>(this + 1), size}; }
   static const Separator* between(std::string_view left, std::string_view right) {
-    std::size_t n = 0;
-    while (n < left.size() && n < right.size() && left[n] == right[n]) ++n;
-    const auto size = static_cast<std::uint32_t>(std::min(n + 1, right.size()));
+    const auto size = static_cast<std::uint32_t>(std::min(common_prefix(left, right) + 1, right.size()));
     auto* s = new (::operator new(sizeof(Separator) + size)) Separator{size};
     std::memcpy(reinterpret_cast<char*>(s + 1), right.data(), size);
     return s;
@@ -35,8 +41,28 @@ struct Node {
   const bool leaf;
 };
 
+// Keys live behind pointers, and each look at one is a cache miss. So a node keeps eight bytes of each key
+// beside the pointers: those behind the `skip` bytes that all keys of the node share. A search looks at whole
+// keys only where these are equal.
+struct Heads {
+  std::uint32_t skip = 0;
+  std::uint64_t at[kFanout + 1] = {};
+
+  static std::uint64_t of(std::string_view key, std::size_t skip) {
+    unsigned char bytes[8] = {};
+    if (key.size() > skip) std::memcpy(bytes, key.data() + skip, std::min<std::size_t>(8, key.size() - skip));
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes, 8);
+    return __builtin_bswap64(word);
+  }
+};
+static_assert(std::endian::native == std::endian::little);
+
 struct Leaf : Node {
   const Item* items[kFanout];
+  Heads heads;
+  static constexpr unsigned kFirst = 0;
+  std::string_view key(unsigned i) const { return items[i]->key(); }
 };
 
 // sep[i] divides child[i-1] and child[i]; sep[0] is unused. One spare slot holds the overflow until the
@@ -44,7 +70,59 @@ struct Leaf : Node {
 struct Inner : Node {
   Node* child[kFanout + 1];
   const Separator* sep[kFanout + 1];
+  Heads heads;
+  static constexpr unsigned kFirst = 1;
+  std::string_view key(unsigned i) const { return sep[i]->view(); }
 };
+
+// Computes the heads anew; keys [kFirst, n) are in order.
+template <class N>
+void reindex(N* node) {
+  if (node->n <= N::kFirst) return;
+  node->heads.skip = static_cast<std::uint32_t>(common_prefix(node->key(N::kFirst), node->key(node->n - 1U)));
+  for (unsigned i = N::kFirst; i < node->n; ++i)
+    node->heads.at[i] = Heads::of(node->key(i), node->heads.skip);
+}
+
+// After the key at `pos` was put in, those behind it moved up by one: the heads follow.
+template <class N>
+void index_inserted(N* node, unsigned pos) {
+  const unsigned other = pos == N::kFirst ? pos + 1 : N::kFirst;
+  const bool alone = node->n == N::kFirst + 1U;
+  if (alone || common_prefix(node->key(pos), node->key(other)) < node->heads.skip) {
+    reindex(node);
+    return;
+  }
+  auto* at = node->heads.at;
+  std::copy_backward(at + pos, at + node->n - 1, at + node->n);
+  at[pos] = Heads::of(node->key(pos), node->heads.skip);
+}
+
+// The first position whose key is not below `key` (`or_equal`: is above it).
+template <class N>
+unsigned search(const N* node, std::string_view key, bool or_equal) {
+  if (node->n <= N::kFirst) return N::kFirst;
+  const Heads& heads = node->heads;
+  const int side = key.substr(0, heads.skip).compare(node->key(N::kFirst).substr(0, heads.skip));
+  if (side != 0) return side < 0 ? N::kFirst : node->n;
+  const std::uint64_t head = Heads::of(key, heads.skip);
+  unsigned low = N::kFirst;
+  unsigned high = node->n;
+  while (low < high) {
+    const unsigned mid = (low + high) / 2;
+    bool right = heads.at[mid] < head;
+    if (heads.at[mid] == head) {
+      const int c = node->key(mid).compare(key);
+      right = c < 0 || (or_equal && c == 0);
+    }
+    if (right) {
+      low = mid + 1;
+    } else {
+      high = mid;
+    }
+  }
+  return low;
+}
 
 Leaf* leaf(Node* n) {
   return static_cast<Leaf*>(n);
@@ -60,10 +138,10 @@ const Inner* inner(const Node* n) {
 }
 
 Leaf* new_leaf(std::uint64_t epoch) {
-  return new Leaf{{epoch, 0, 0, true}, {}};
+  return new Leaf{{epoch, 0, 0, true}, {}, {}};
 }
 Inner* new_inner(std::uint64_t epoch) {
-  return new Inner{{epoch, 0, 0, false}, {}, {}};
+  return new Inner{{epoch, 0, 0, false}, {}, {}, {}};
 }
 
 void free_node(Node* n) {
@@ -75,16 +153,11 @@ void free_node(Node* n) {
 }
 
 unsigned lower_bound(const Leaf* l, std::string_view key) {
-  return static_cast<unsigned>(
-      std::partition_point(l->items, l->items + l->n, [&](const Item* i) { return i->key() < key; }) -
-      l->items);
+  return search(l, key, false);
 }
-
+// The child that holds `key`: the last one whose separator is not above it.
 unsigned child_index(const Inner* in, std::string_view key) {
-  auto* first = in->sep + 1;
-  auto* it =
-      std::partition_point(first, in->sep + in->n, [&](const Separator* s) { return s->view() <= key; });
-  return static_cast<unsigned>(it - first);
+  return search(in, key, true) - 1;
 }
 
 // Live Items with key < `key`.
@@ -266,6 +339,7 @@ ItemPtr Tree::put(ItemPtr item) {
     top->child[1] = r.right;
     top->sep[1] = r.sep;
     top->live = r.node->live + r.right->live;
+    tree::reindex(top);
     root_ = top;
   }
   if (old == nullptr) {
@@ -309,6 +383,8 @@ Tree::PutResult Tree::put_in(Node* node, const Item* item, const Item** old) {
       }
       l->n = static_cast<std::uint16_t>(keep);
       l->live -= right->live;
+      tree::reindex(l);
+      tree::reindex(right);
       if (at >= keep) {
         to = right;
         pos = at - keep;
@@ -319,6 +395,7 @@ Tree::PutResult Tree::put_in(Node* node, const Item* item, const Item** old) {
     to->items[pos] = item;
     ++to->n;
     to->live += item->tombstone() ? 0 : 1;
+    tree::index_inserted(to, pos);
     if (r.right != nullptr)
       r.sep = Separator::between(l->items[l->n - 1]->key(), tree::leaf(r.right)->items[0]->key());
     return r;
@@ -336,6 +413,7 @@ Tree::PutResult Tree::put_in(Node* node, const Item* item, const Item** old) {
   in->child[at + 1] = below.right;
   in->sep[at + 1] = below.sep;
   ++in->n;
+  tree::index_inserted(in, at + 1);
   if (in->n <= tree::kFanout) return {in, nullptr, nullptr};
   Inner* right = tree::new_inner(epoch_);
   const unsigned keep = at + 2 == in->n ? in->n - 1U : in->n / 2U;
@@ -348,6 +426,8 @@ Tree::PutResult Tree::put_in(Node* node, const Item* item, const Item** old) {
   right->sep[0] = nullptr;
   in->n = static_cast<std::uint16_t>(keep);
   in->live -= right->live;
+  tree::reindex(in);
+  tree::reindex(right);
   return {in, right, up};
 }
 
@@ -369,6 +449,7 @@ void Tree::erase_in(Node*& node, std::string_view key) {
     CHECK(at < l->n && l->items[at]->key() == key);
     const Item* item = l->items[at];
     std::copy(l->items + at + 1, l->items + l->n, l->items + at);
+    std::copy(l->heads.at + at + 1, l->heads.at + l->n, l->heads.at + at);
     --l->n;
     l->live -= item->tombstone() ? 0 : 1;
     for (VersionBlock* b = item->older(); b != nullptr; b = b->prev) garbage_.blocks.push_back(b);
@@ -407,11 +488,18 @@ void Tree::fix_child(Node* parent, unsigned index) {
     to->sep[to->n] = in->sep[left + 1];
     in->child[left] = to;
   }
-  in->child[left]->n = static_cast<std::uint16_t>(in->child[left]->n + from->n);
-  in->child[left]->live += from->live;
+  Node* merged = in->child[left];
+  merged->n = static_cast<std::uint16_t>(merged->n + from->n);
+  merged->live += from->live;
+  if (merged->leaf) {
+    tree::reindex(tree::leaf(merged));
+  } else {
+    tree::reindex(tree::inner(merged));
+  }
   drop_node(from);
   std::copy(in->child + left + 2, in->child + in->n, in->child + left + 1);
   std::copy(in->sep + left + 2, in->sep + in->n, in->sep + left + 1);
+  std::copy(in->heads.at + left + 2, in->heads.at + in->n, in->heads.at + left + 1);
   --in->n;
 }
 

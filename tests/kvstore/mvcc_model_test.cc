@@ -237,7 +237,11 @@ TEST(MvccModel, TreeSplitsAndMerges) {
       const bool growing = round < rounds / 2;
       for (int i = 0; i < 300; ++i) {
         const auto n = seed % 2 == 0 ? static_cast<std::uint64_t>(round * 300 + i) : rng.below(1 << 13);
-        const std::string key = "key/" + std::to_string(n % 8192) + std::string(n % 5, 'x');
+        // Prefixes of several lengths, keys that are prefixes of others, zero bytes at the end.
+        static const std::string prefixes[] = {"key/", "/registry/pods/some-long-namespace/", "k",
+                                               "/registry/pods/"};
+        const std::string key =
+            prefixes[n % 7 % 4] + std::to_string(n % 8192) + std::string(n % 5, n % 11 == 0 ? '\0' : 'x');
         TxnRequest t;
         TxnOp& op = t.success.emplace_back();
         if (growing || rng.below(10) == 0) {
