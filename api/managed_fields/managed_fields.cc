@@ -202,10 +202,12 @@ void track_update(const Object* live, Object& next, const UpdateWriter& writer) 
   ManagedEntries entries = entries_before(live, next, writer.subresource);
   if (!entries.empty() || live == nullptr || live->uid().empty()) {
     const KindInfo& kind = *next.kind();
-    const FieldDiff diff = diff_fields(next.type(), live ? live->root() : StructRef(), next.root());
+    FieldDiff diff = diff_fields(next.type(), live ? live->root() : StructRef(), next.root());
+    // What this write cannot change is nobody's loss either.
+    const FieldSet reset = reset_fields(kind, writer.subresource);
+    for (FieldSet* set : {&diff.added, &diff.modified, &diff.removed}) set->subtract_recursive(reset);
     FieldSet taken = diff.added;
     taken.merge(diff.modified);
-    taken.subtract_recursive(reset_fields(kind, writer.subresource));
     taken.subtract(stripped_fields());
     take_fields(entries, diff, std::move(taken), writer, kind.api_version);
     cap_updates(entries);
@@ -235,24 +237,20 @@ void track_scale(const Object& live, Object& next, const UpdateWriter& writer) {
   const PathElement path[] = {PathElement::field("spec"), PathElement::field("replicas")};
   const FieldSet replicas = FieldSet::of({"spec", "replicas"});
   ManagedEntries entries = read_managed_fields(live.meta()).value_or(ManagedEntries());
-  const Value& before = StructRef(live.root().find("spec").as_struct()).find("replicas");
-  const Value& after = StructRef(next.root().find("spec").as_struct()).find("replicas");
-  if (entries.empty() || before.as_int() == after.as_int()) {
-    write_managed_fields(next.mutable_meta(), std::move(entries));
-    return;
+  const auto owns = [&](const ManagedEntry& e) { return e.fields.has(path); };
+  const auto replicas_of = [](const Object& o) {
+    return StructRef(o.root().find("spec").as_struct()).find("replicas").as_int();
+  };
+  const std::int64_t wanted = replicas_of(next);
+  if (replicas_of(live) != wanted && std::ranges::any_of(entries, owns)) {
+    for (ManagedEntry& e : entries)
+      if (owns(e)) e.fields.subtract(replicas);
+    drop_empty(entries);
+    // A Scale leaves zero replicas out, so then nobody owns them.
+    if (wanted != 0)
+      entries.push_back({std::string(writer.manager), false, std::string(live.kind()->api_version),
+                         std::string(writer.subresource), std::nullopt, replicas});
   }
-  for (ManagedEntry& e : entries)
-    if (e.fields.has(path)) e.fields.subtract(replicas);
-  drop_empty(entries);
-  ManagedEntry mine{std::string(writer.manager),           false,
-                    std::string(live.kind()->api_version), std::string(writer.subresource),
-                    Time{writer.now.seconds, 0},           replicas};
-  if (auto it = find_writer(entries, mine); it != entries.end()) {
-    *it = std::move(mine);
-  } else {
-    entries.push_back(std::move(mine));
-  }
-  cap_updates(entries);
   write_managed_fields(next.mutable_meta(), std::move(entries));
 }
 

@@ -61,7 +61,7 @@ void track_update(const Object* live, Object& next, const UpdateWriter& writer);
 void ignore_managed_times(const Object& live, Object& next);
 
 // Scale: what the parent's managedFields become when `writer` sets spec.replicas through the scale
-// subresource.
+// subresource. As upstream: the entry has no time, and replicas that nobody owns (any more) stay so.
 void track_scale(const Object& live, Object& next, const UpdateWriter& writer);
 
 }  // namespace keelson::api

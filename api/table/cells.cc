@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "api/gen/apps_v1.h"
+#include "api/gen/autoscaling_v1.h"
 #include "api/gen/coordination_v1.h"
 #include "api/gen/core_v1.h"
 #include "api/gen/discovery_v1.h"
@@ -138,6 +139,13 @@ RowCells service_cidr_cells(const Object& object, Time now) {
   return {{std::string(object.name()), cidrs, created(object, now)}, {}};
 }
 
+RowCells scale_cells(const Object& object, Time now) {
+  const autoscaling_v1::Scale s = autoscaling_v1::Scale::of(object);
+  return {{std::string(object.name()), count(s.spec().replicas()), count(s.status().replicas()),
+           created(object, now)},
+          {}};
+}
+
 RowCells plain_cells(const Object& object) {
   const Time t = object.meta().creation_timestamp();
   return {{std::string(object.name()), t.is_zero() ? "0001-01-01T00:00:00Z" : format_time(t)}, {}};
@@ -163,6 +171,7 @@ constexpr Printer kPrinters[] = {
     {"", "ComponentStatus", component_status_cells},
     {"apps", "Deployment", deployment_cells},
     {"apps", "ReplicaSet", replica_set_cells},
+    {"autoscaling", "Scale", scale_cells},
     {"coordination.k8s.io", "Lease", lease_cells},
     {"networking.k8s.io", "IPAddress", ip_address_cells},
     {"networking.k8s.io", "ServiceCIDR", service_cidr_cells},
