@@ -3,6 +3,8 @@
 namespace keelson::apiserver {
 namespace {
 
+// Asked for as ...v2@v1.0+protobuf (kOpenApiV2ProtobufType), which is no media type for Go's parser; upstream answers with this one.
+constexpr std::string_view kV2ProtobufAnswer = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 constexpr std::string_view kV3Prefix = "/openapi/v3/";
 // A page named by its hash never changes.
 constexpr const char* kForever = "public, max-age=31536000, immutable";
@@ -58,9 +60,9 @@ std::optional<StaticReply> openapi_page(OpenApi& openapi, const net::Request& re
   const auto path = request.path();
   if (path == "/openapi/v3") return page(request, openapi.v3_index(), "application/json");
   if (path.starts_with(kV3Prefix)) return v3_page(openapi, request, path.substr(kV3Prefix.size()));
-  if (path == "/swagger-2.0.0.pb-v1") return page(request, openapi.v2_protobuf(), kOpenApiV2ProtobufType);
+  if (path == "/swagger-2.0.0.pb-v1") return page(request, openapi.v2_protobuf(), kV2ProtobufAnswer);
   if (path == "/openapi/v2" && accepts(request, "com.github.proto-openapi.spec.v2@v1.0+protobuf")) {
-    return page(request, openapi.v2_protobuf(), kOpenApiV2ProtobufType);
+    return page(request, openapi.v2_protobuf(), kV2ProtobufAnswer);
   }
   if (path == "/openapi/v2" || path == "/swagger.json") return page(request, openapi.v2_json(), "application/json");
   return std::nullopt;

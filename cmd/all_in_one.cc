@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "api/gen/core_v1.h"
 #include "base/async.h"
 #include "base/rng.h"
 #include "client/event_recorder.h"
@@ -40,6 +41,18 @@ Result<void> check_host() {
     return fail(Code::kFailedPrecondition, "keelson up needs root: it runs containers and writes iptables rules; start it with sudo");
   }
   return {};
+}
+
+// A row of `kubectl get componentstatuses`.
+api::ObjectPtr component_status(std::string_view name, const std::string& why_not) {
+  auto object = api::Object::make(api::core_v1::ComponentStatus::kind_info());
+  auto status = api::core_v1::ComponentStatusMut::of(*object);
+  status.mutable_metadata().set_name(name);
+  auto condition = status.add_conditions();
+  condition.set_type("Healthy");
+  condition.set_status(why_not.empty() ? "True" : "False");
+  condition.set_message(why_not.empty() ? "ok" : why_not);
+  return api::freeze(std::move(object));
 }
 
 struct Role {
@@ -83,6 +96,7 @@ struct AllInOne::Impl {
   void start_proxy();
   Task<Result<void>> start_kubelet();
   Task<> keep_leading();
+  Task<std::vector<api::ObjectPtr>> component_statuses();
   void fail_with(std::string why);
 };
 
@@ -151,8 +165,18 @@ Result<void> AllInOne::Impl::make_api() {
     const auto why = store->failed();
     return why ? why->to_string() : "";
   };
+  parts.component_statuses = [this] { return component_statuses(); };
   api = TRY(apiserver::ApiServer::make(a, std::move(parts)));
   return {};
+}
+
+Task<std::vector<api::ObjectPtr>> AllInOne::Impl::component_statuses() {
+  const auto stopped = store->failed();
+  std::vector<api::ObjectPtr> out;
+  out.push_back(component_status("controller-manager", manager && manager->is_leader() ? "" : "it does not lead (yet)"));
+  out.push_back(component_status("etcd-0", stopped ? stopped->to_string() : ""));
+  out.push_back(component_status("scheduler", scheduler && scheduler->leading() ? "" : "it does not lead (yet)"));
+  co_return out;
 }
 
 Result<void> AllInOne::Impl::write_kubeconfig() {

@@ -108,6 +108,11 @@ Task<> Scheduler::lead() {
 
 Task<> Scheduler::schedule_loop() {
   static constexpr auto kFlushEvery = std::chrono::seconds(30);
+  struct Leading {
+    explicit Leading(std::atomic<bool>& f) : flag(f) { flag = true; }
+    ~Leading() { flag = false; }
+    std::atomic<bool>& flag;
+  } leading{leading_};
   for (;;) {
     work_.reset();
     while (auto pod = queue_.pop(clock_.now())) schedule_one(std::move(*pod));

@@ -7,6 +7,7 @@
 // is forgotten again if the binding fails. Leader-elected by the Lease kube-system/kube-scheduler.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <set>
 #include <string>
@@ -39,6 +40,8 @@ class Scheduler {
 
   void start();
   Task<> stop();
+  // Whether this instance holds the Lease (always, without leader election).
+  bool leading() const { return leading_.load(); }
   // Text of scheduler_* metrics for /metrics.
   std::string metrics() const;
 
@@ -69,6 +72,7 @@ class Scheduler {
   TaskGroup tasks_;
   TaskGroup bindings_;
   std::unique_ptr<Counters> counters_;
+  std::atomic<bool> leading_{false};
 };
 
 }  // namespace keelson::scheduler

@@ -16,7 +16,7 @@ def tests(only):
     wanted = ("test_", "long_") if os.environ.get("KEELSON_ALL") else ("test_",)
     for path in sorted(HERE.glob("test_*.py")):
         module = importlib.import_module(path.stem)
-        for name, value in vars(module).items():
+        for name, value in list(vars(module).items()):
             if name.startswith(wanted) and callable(value) and value.__module__ == module.__name__:
                 full = f"{path.stem[5:]}/{name[5:]}"
                 if only in full:

@@ -56,7 +56,7 @@ def show_everything(s):
     pod = s.pods()[0]["metadata"]["name"]
     check("3 desired | 3 updated | 3 total | 3 available" in s.k("describe", "deployment", "demo"), "describe deployment")
     described = s.k("describe", "pod", pod)
-    for text in ("localhost/keelson/demo:1", "Successfully assigned", "Started container web", "Ready "):
+    for text in ("localhost/keelson/demo:1", "Successfully assigned", "Started", "Ready "):
         check(text in described, f"'{text}' is not in:\n{described}")
     check("Endpoints:" in s.k("describe", "service", "demo"), "describe service")
     check("kind: Deployment" in s.k("get", "deployment", "demo", "-o", "yaml"), "-o yaml")
@@ -159,8 +159,10 @@ def create_label_annotate_edit(s):
     s.k("annotate", "deployment", "made", "note=hello")
     meta = s.get("deployment", "made")["metadata"]
     check(meta["labels"].get("tier") == "web" and meta["annotations"].get("note") == "hello", meta)
-    env = {**os.environ, "KUBECONFIG": str(s.cluster.kubeconfig), "HOME": str(s.cluster.data / "home"),
-           "KUBE_EDITOR": "sed -i s/a:.*1.*/a:\\ \"2\"/"}
+    editor = s.cluster.data / "editor.sh"
+    editor.write_text("#!/bin/sh\nsed -i 's/^  a: .*/  a: \"2\"/' \"$1\"\n")
+    editor.chmod(0o755)
+    env = {**os.environ, "KUBECONFIG": str(s.cluster.kubeconfig), "HOME": str(s.cluster.data / "home"), "KUBE_EDITOR": str(editor)}
     p = subprocess.run([*s.cluster.enter(), str(s.binary), "-n", s.ns, "edit", "configmap", "cm"], env=env, text=True,
                        capture_output=True, timeout=60)
     check(p.returncode == 0 and s.get("configmap", "cm")["data"]["a"] == "2", f"edit: {p.stdout} {p.stderr}")
