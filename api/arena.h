@@ -1,5 +1,5 @@
-// Arena: the memory of one Object. Bump allocation; everything is freed at once. Nothing in it has a destructor.
-// Thread rule: one writer; readers of frozen memory may be many.
+// Arena: the memory of one Object. Bump allocation; everything is freed at once. Nothing in it has a
+// destructor. Thread rule: one writer; readers of frozen memory may be many.
 #pragma once
 
 #include <cstddef>

@@ -1,9 +1,9 @@
 #include "api/field_error.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
-
-#include <fmt/format.h>
 
 namespace keelson::api::field {
 
@@ -13,7 +13,9 @@ Path Path::child(std::string_view name) const {
   return out;
 }
 
-Path Path::index(std::size_t i) const { return key(std::to_string(i)); }
+Path Path::index(std::size_t i) const {
+  return key(std::to_string(i));
+}
 
 Path Path::key(std::string_view key) const {
   Path out;
@@ -23,18 +25,30 @@ Path Path::key(std::string_view key) const {
 
 std::string_view type_reason(Type type) {
   switch (type) {
-    case Type::kNotFound: return "FieldValueNotFound";
-    case Type::kRequired: return "FieldValueRequired";
-    case Type::kDuplicate: return "FieldValueDuplicate";
-    case Type::kInvalid: return "FieldValueInvalid";
-    case Type::kNotSupported: return "FieldValueNotSupported";
-    case Type::kForbidden: return "FieldValueForbidden";
-    case Type::kTooLong: return "FieldValueTooLong";
-    case Type::kTooMany: return "FieldValueTooMany";
-    case Type::kTooFew: return "FieldValueTooFew";
-    case Type::kInternal: return "InternalError";
-    case Type::kTypeInvalid: return "FieldValueTypeInvalid";
-    case Type::kTooShort: return "FieldValueTooShort";
+    case Type::kNotFound:
+      return "FieldValueNotFound";
+    case Type::kRequired:
+      return "FieldValueRequired";
+    case Type::kDuplicate:
+      return "FieldValueDuplicate";
+    case Type::kInvalid:
+      return "FieldValueInvalid";
+    case Type::kNotSupported:
+      return "FieldValueNotSupported";
+    case Type::kForbidden:
+      return "FieldValueForbidden";
+    case Type::kTooLong:
+      return "FieldValueTooLong";
+    case Type::kTooMany:
+      return "FieldValueTooMany";
+    case Type::kTooFew:
+      return "FieldValueTooFew";
+    case Type::kInternal:
+      return "InternalError";
+    case Type::kTypeInvalid:
+      return "FieldValueTypeInvalid";
+    case Type::kTooShort:
+      return "FieldValueTooShort";
   }
   return "";
 }
@@ -43,25 +57,38 @@ namespace {
 
 std::string_view type_text(Type type) {
   switch (type) {
-    case Type::kNotFound: return "Not found";
-    case Type::kRequired: return "Required value";
-    case Type::kDuplicate: return "Duplicate value";
+    case Type::kNotFound:
+      return "Not found";
+    case Type::kRequired:
+      return "Required value";
+    case Type::kDuplicate:
+      return "Duplicate value";
     case Type::kInvalid:
-    case Type::kTypeInvalid: return "Invalid value";
-    case Type::kNotSupported: return "Unsupported value";
-    case Type::kForbidden: return "Forbidden";
-    case Type::kTooLong: return "Too long";
-    case Type::kTooMany: return "Too many";
-    case Type::kTooFew: return "Too few";
-    case Type::kInternal: return "Internal error";
-    case Type::kTooShort: return "Too short";
+    case Type::kTypeInvalid:
+      return "Invalid value";
+    case Type::kNotSupported:
+      return "Unsupported value";
+    case Type::kForbidden:
+      return "Forbidden";
+    case Type::kTooLong:
+      return "Too long";
+    case Type::kTooMany:
+      return "Too many";
+    case Type::kTooFew:
+      return "Too few";
+    case Type::kInternal:
+      return "Internal error";
+    case Type::kTooShort:
+      return "Too short";
   }
   return "";
 }
 
 // Length of the valid UTF-8 sequence at `at`, or 0.
 std::size_t utf8_length(std::string_view s, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return at + i < s.size() ? static_cast<unsigned char>(s[at + i]) : 0u; };
+  const auto byte = [&](std::size_t i) {
+    return at + i < s.size() ? static_cast<unsigned char>(s[at + i]) : 0u;
+  };
   const auto tail = [&](std::size_t i) { return (byte(i) & 0xc0u) == 0x80u; };
   const unsigned b = byte(0);
   if (b < 0x80) return 1;
@@ -102,18 +129,38 @@ std::string go_quote(std::string_view text) {
     }
     ++i;
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\a': out += "\\a"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '\v': out += "\\v"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\a':
+        out += "\\a";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\v':
+        out += "\\v";
+        break;
       default:
-        if (c < 0x20 || c == 0x7f) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-        else out += c;
+        if (c < 0x20 || c == 0x7f)
+          out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+        else
+          out += c;
     }
   }
   return out + '"';
@@ -130,16 +177,24 @@ std::string Error::body() const {
   return out;
 }
 
-Error required(const Path& path, std::string detail) { return {Type::kRequired, path.text(), "", std::move(detail)}; }
+Error required(const Path& path, std::string detail) {
+  return {Type::kRequired, path.text(), "", std::move(detail)};
+}
 Error invalid(const Path& path, BadValue value, std::string detail) {
   return {Type::kInvalid, path.text(), value.text(), std::move(detail)};
 }
 Error type_invalid(const Path& path, BadValue value, std::string detail) {
   return {Type::kTypeInvalid, path.text(), value.text(), std::move(detail)};
 }
-Error not_found(const Path& path, BadValue value) { return {Type::kNotFound, path.text(), value.text(), ""}; }
-Error duplicate(const Path& path, BadValue value) { return {Type::kDuplicate, path.text(), value.text(), ""}; }
-Error forbidden(const Path& path, std::string detail) { return {Type::kForbidden, path.text(), "", std::move(detail)}; }
+Error not_found(const Path& path, BadValue value) {
+  return {Type::kNotFound, path.text(), value.text(), ""};
+}
+Error duplicate(const Path& path, BadValue value) {
+  return {Type::kDuplicate, path.text(), value.text(), ""};
+}
+Error forbidden(const Path& path, std::string detail) {
+  return {Type::kForbidden, path.text(), "", std::move(detail)};
+}
 
 Error not_supported(const Path& path, BadValue value, std::span<const std::string_view> supported) {
   std::string detail;
@@ -148,7 +203,8 @@ Error not_supported(const Path& path, BadValue value, std::span<const std::strin
 }
 
 Error too_long(const Path& path, int max_bytes) {
-  return {Type::kTooLong, path.text(), "", limit_text("may not be more than", max_bytes, "byte", "value is too long")};
+  return {Type::kTooLong, path.text(), "",
+          limit_text("may not be more than", max_bytes, "byte", "value is too long")};
 }
 Error too_long_characters(const Path& path, int max_characters) {
   return {Type::kTooLong, path.text(), "",
@@ -159,9 +215,12 @@ Error too_many(const Path& path, int actual, int max) {
           limit_text("must have at most", max, "item", "has too many items")};
 }
 Error too_short(const Path& path, int min_characters) {
-  return {Type::kTooShort, path.text(), "", limit_text("must be at least", min_characters, "character", "value is too short")};
+  return {Type::kTooShort, path.text(), "",
+          limit_text("must be at least", min_characters, "character", "value is too short")};
 }
-Error internal(const Path& path, std::string detail) { return {Type::kInternal, path.text(), "", std::move(detail)}; }
+Error internal(const Path& path, std::string detail) {
+  return {Type::kInternal, path.text(), "", std::move(detail)};
+}
 
 void append(ErrorList& to, ErrorList more) {
   to.insert(to.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));

@@ -3,8 +3,8 @@
 //   ErrorList errors;
 //   const Path spec("spec");
 //   errors.push_back(required(spec.child("containers"), ""));
-//   errors.push_back(invalid(spec.child("ports").index(0).child("port"), port, "must be between 1 and 65535, inclusive"));
-//   return invalid_object(kind, name, errors);        // api/status.h
+//   errors.push_back(invalid(spec.child("ports").index(0).child("port"), port, "must be between 1 and 65535,
+//   inclusive")); return invalid_object(kind, name, errors);        // api/status.h
 // Thread rule: value types.
 #pragma once
 
@@ -31,13 +31,24 @@ class Path {
 };
 
 enum class Type : std::uint8_t {
-  kNotFound, kRequired, kDuplicate, kInvalid, kNotSupported, kForbidden, kTooLong, kTooMany, kTooFew, kInternal,
-  kTypeInvalid, kTooShort,
+  kNotFound,
+  kRequired,
+  kDuplicate,
+  kInvalid,
+  kNotSupported,
+  kForbidden,
+  kTooLong,
+  kTooMany,
+  kTooFew,
+  kInternal,
+  kTypeInvalid,
+  kTooShort,
 };
 // "FieldValueRequired": the reason of a Status cause.
 std::string_view type_reason(Type type);
 
-// The offending value as it stands in a message: strings quoted as Go's %q, numbers and bools plain, else JSON text.
+// The offending value as it stands in a message: strings quoted as Go's %q, numbers and bools plain, else
+// JSON text.
 class BadValue {
  public:
   BadValue(std::string_view text);
@@ -61,7 +72,7 @@ class BadValue {
 struct Error {
   Type type = Type::kInvalid;
   std::string field;
-  std::string value;   // rendered; empty where the type shows none
+  std::string value;  // rendered; empty where the type shows none
   std::string detail;
 
   // `Invalid value: "x": must be y`

@@ -62,13 +62,17 @@ boost::json::value parse_known(const std::string& text) {
 
 }  // namespace
 
-void append_json(std::string& out, const boost::json::value& value) { write(out, value); }
+void append_json(std::string& out, const boost::json::value& value) {
+  write(out, value);
+}
 
 boost::json::value to_json_value(const Object& object, TypeMetaMode mode) {
   return parse_known(encode_json(object, mode));
 }
 
-boost::json::value to_json_value(StructRef s) { return parse_known(encode_json(s)); }
+boost::json::value to_json_value(StructRef s) {
+  return parse_known(encode_json(s));
+}
 
 Result<Decoded> from_json_value(const boost::json::value& value, const KindInfo& kind) {
   std::string text;
@@ -87,7 +91,8 @@ Result<boost::json::value> parse_json_value(std::string_view text) {
   options.allow_invalid_utf8 = true;
   options.max_depth = 10000;
   boost::json::error_code error;
-  boost::json::value out = boost::json::parse(boost::json::string_view(text.data(), text.size()), error, {}, options);
+  boost::json::value out =
+      boost::json::parse(boost::json::string_view(text.data(), text.size()), error, {}, options);
   if (!error) return out;
   std::string why = json_syntax_error(text);
   return fail(Code::kInvalidArgument, why.empty() ? "json: " + error.message() : std::move(why));

@@ -4,7 +4,8 @@ namespace keelson::api {
 
 namespace {
 
-// Kinds of meta/v1 are known in both the unnamed group and meta.k8s.io, but for those that only the latter has.
+// Kinds of meta/v1 are known in both the unnamed group and meta.k8s.io, but for those that only the latter
+// has.
 bool visible_in(const KindInfo& kind, std::string_view group, std::string_view version) {
   if (kind.version != version) return false;
   if (kind.group == group) return true;

@@ -13,8 +13,9 @@ namespace keelson::api {
 // Every built-in kind, served or not (options kinds, Status …).
 std::span<const KindInfo* const> all_kinds();
 
-// Exact match; null when unknown. `group` is "" for core. meta.k8s.io kinds (Status, Table, DeleteOptions …) are found
-// under "meta.k8s.io"/"v1", and Status, the options kinds and the lists of discovery under ""/"v1" as well.
+// Exact match; null when unknown. `group` is "" for core. meta.k8s.io kinds (Status, Table, DeleteOptions …)
+// are found under "meta.k8s.io"/"v1", and Status, the options kinds and the lists of discovery under ""/"v1"
+// as well.
 const KindInfo* find_kind(std::string_view group, std::string_view version, std::string_view kind);
 // The same by apiVersion ("v1", "apps/v1").
 const KindInfo* find_kind(std::string_view api_version, std::string_view kind);

@@ -27,7 +27,9 @@ std::unique_ptr<Object> Object::clone() const {
   return std::unique_ptr<Object>(new Object(type(), kind_, arena_.used(), root_));
 }
 
-ObjectPtr freeze(std::unique_ptr<Object> object) { return ObjectPtr(std::move(object)); }
+ObjectPtr freeze(std::unique_ptr<Object> object) {
+  return ObjectPtr(std::move(object));
+}
 
 namespace detail {
 
@@ -47,7 +49,9 @@ void put_string(StructMut s, unsigned index, std::string_view v) {
   s.slot_mut(index) = Value::of_string(s.arena().copy(v));
 }
 
-void put_value(StructMut s, unsigned index, Value v) { s.put_scalar(s.struct_type().fields[index], v); }
+void put_value(StructMut s, unsigned index, Value v) {
+  s.put_scalar(s.struct_type().fields[index], v);
+}
 
 void put_copy(StructMut s, unsigned index, const Value& v) {
   if (v.i == 0) return s.clear_slot(index);  // a null pointer

@@ -1,16 +1,18 @@
-// Object: one API object (or list, options object, Status …) of any kind: an arena, a root struct and its Type.
+// Object: one API object (or list, options object, Status …) of any kind: an arena, a root struct and its
+// Type.
 //
-// Life: made empty (make), decoded (api/json.h, api/protobuf.h) or cloned by one owner, changed through StructMut or the
-// generated ...Mut views, then frozen and shared as ObjectPtr. A shared object never changes; to change it, clone() it.
+// Life: made empty (make), decoded (api/json.h, api/protobuf.h) or cloned by one owner, changed through
+// StructMut or the generated ...Mut views, then frozen and shared as ObjectPtr. A shared object never
+// changes; to change it, clone() it.
 //
 //   std::unique_ptr<Object> pod = Object::make(core_v1::Pod::kind_info());
 //   core_v1::PodMut p = core_v1::PodMut::of(*pod);
 //   p.mutable_metadata().set_name("web");
 //   ObjectPtr shared = freeze(std::move(pod));
 //
-// kind and apiVersion: an Object with a KindInfo has them from there; the fields "kind" and "apiVersion" of its root are
-// only what a decoder found in the text. Encoders write the KindInfo's (api/json.h).
-// Thread rule: const methods of a frozen object from any thread.
+// kind and apiVersion: an Object with a KindInfo has them from there; the fields "kind" and "apiVersion" of
+// its root are only what a decoder found in the text. Encoders write the KindInfo's (api/json.h). Thread
+// rule: const methods of a frozen object from any thread.
 #pragma once
 
 #include <memory>
@@ -46,7 +48,8 @@ class Object {
 
   // metadata, where it is an ObjectMeta; else absent, and the rest empty.
   meta_v1::ObjectMeta meta() const {
-    return meta_slot_ >= 0 ? meta_v1::ObjectMeta(root_->slots()[meta_slot_].as_struct()) : meta_v1::ObjectMeta();
+    return meta_slot_ >= 0 ? meta_v1::ObjectMeta(root_->slots()[meta_slot_].as_struct())
+                           : meta_v1::ObjectMeta();
   }
   // REQUIRES: the type has an ObjectMeta.
   meta_v1::ObjectMetaMut mutable_meta();

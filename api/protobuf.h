@@ -1,9 +1,9 @@
 // Protobuf codec of the object model, driven by the same tables as JSON, and the stored form.
 //
-// Writing is upstream's (gogo) form byte for byte: fields by ascending number, a scalar or message that is no Go pointer always written even
-// when zero, maps sorted by key with key and value always written, a zero Time an empty message.
-// The envelope is k8s\0 followed by runtime.Unknown{1: TypeMeta{1: apiVersion, 2: kind}, 2: raw, 3: contentEncoding, 4: contentType}.
-// Thread rule: functions without state.
+// Writing is upstream's (gogo) form byte for byte: fields by ascending number, a scalar or message that is no
+// Go pointer always written even when zero, maps sorted by key with key and value always written, a zero Time
+// an empty message. The envelope is k8s\0 followed by runtime.Unknown{1: TypeMeta{1: apiVersion, 2: kind}, 2:
+// raw, 3: contentEncoding, 4: contentType}. Thread rule: functions without state.
 #pragma once
 
 #include <memory>
@@ -34,8 +34,9 @@ bool has_envelope(std::string_view bytes);
 Result<Envelope> open_envelope(std::string_view bytes);
 std::string seal_envelope(std::string_view api_version, std::string_view kind, std::string_view raw);
 
-// The object with its kind's envelope: the stored form of built-ins and the application/vnd.kubernetes.protobuf body.
-// REQUIRES: object.kind() is not null, or its fields hold kind and apiVersion.
+// The object with its kind's envelope: the stored form of built-ins and the
+// application/vnd.kubernetes.protobuf body. REQUIRES: object.kind() is not null, or its fields hold kind and
+// apiVersion.
 std::string encode_enveloped(const Object& object);
 // What encode_enveloped() made, or JSON; of the kind given. The envelope's own kind is not checked.
 Result<std::unique_ptr<Object>> decode_stored(std::string_view bytes, const KindInfo& kind);

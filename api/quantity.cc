@@ -21,8 +21,16 @@ struct Suffix {
   std::string_view text;
   int exponent;  // of ten, or of two where binary
 };
-constexpr std::array<Suffix, 10> kDecimal = {
-    {{"n", -9}, {"u", -6}, {"m", -3}, {"", 0}, {"k", 3}, {"M", 6}, {"G", 9}, {"T", 12}, {"P", 15}, {"E", 18}}};
+constexpr std::array<Suffix, 10> kDecimal = {{{"n", -9},
+                                              {"u", -6},
+                                              {"m", -3},
+                                              {"", 0},
+                                              {"k", 3},
+                                              {"M", 6},
+                                              {"G", 9},
+                                              {"T", 12},
+                                              {"P", 15},
+                                              {"E", 18}}};
 constexpr std::array<Suffix, 6> kBinary = {
     {{"Ki", 10}, {"Mi", 20}, {"Gi", 30}, {"Ti", 40}, {"Pi", 50}, {"Ei", 60}}};
 
@@ -61,12 +69,13 @@ Parsed parse_suffix(std::string_view s) {
   return {false};
 }
 
-// Mantissa digits (with at most one dot) × 10^exponent or × 2^exponent, in nanos; rounded up in magnitude, capped.
+// Mantissa digits (with at most one dot) × 10^exponent or × 2^exponent, in nanos; rounded up in magnitude,
+// capped.
 Int scaled(std::string_view whole, std::string_view fraction, const Parsed& p) {
   Int mantissa = 0;
-  int dropped = 0;      // digits of the mantissa not taken in
+  int dropped = 0;  // digits of the mantissa not taken in
   bool inexact = false;
-  int scale = 0;        // mantissa is in units of 10^-scale
+  int scale = 0;  // mantissa is in units of 10^-scale
   const auto take = [&](char c, bool is_fraction) {
     if (mantissa > Int{1} << 116) {
       inexact = inexact || c != '0';
@@ -143,7 +152,8 @@ Result<Quantity> Quantity::parse(std::string_view text) {
     fraction = digits();
   }
   const std::string_view suffix = rest;
-  while (!rest.empty() && std::string_view("eEinumkKMGTP").find(rest[0]) != std::string_view::npos) rest.remove_prefix(1);
+  while (!rest.empty() && std::string_view("eEinumkKMGTP").find(rest[0]) != std::string_view::npos)
+    rest.remove_prefix(1);
   if (!rest.empty() && (rest[0] == '-' || rest[0] == '+')) rest.remove_prefix(1);
   digits();
   if (!rest.empty()) return fail(Code::kInvalidArgument, std::string(kFormatWrong));
@@ -156,7 +166,8 @@ Result<Quantity> Quantity::parse(std::string_view text) {
   out.nanos_ = scaled(whole, fraction, parsed);
   if (out.format_ == Format::kBinarySI && out.nanos_ > kMaxBinary) out.nanos_ = kMaxBinary;
   // A binary quantity below 1 in magnitude is written in decimal, as upstream does.
-  if (out.format_ == Format::kBinarySI && out.nanos_ > 0 && out.nanos_ < kNano) out.format_ = Format::kDecimalSI;
+  if (out.format_ == Format::kBinarySI && out.nanos_ > 0 && out.nanos_ < kNano)
+    out.format_ = Format::kDecimalSI;
   if (negative) out.nanos_ = -out.nanos_;
   return out;
 }
@@ -174,9 +185,12 @@ bool kept_as_written(std::string_view text, const Parsed& suffix, std::size_t su
   if (number.empty()) return false;
   const std::string digits = whole + fraction;
   if (suffix.binary) {
-    if (!fraction.empty() || 15 - static_cast<int>(whole.size()) - suffix.exponent * 3 / 10 - 1 < 0) return false;
+    if (!fraction.empty() || 15 - static_cast<int>(whole.size()) - suffix.exponent * 3 / 10 - 1 < 0)
+      return false;
     return ((whole.back() - '0') + (whole.size() > 1 ? (whole[whole.size() - 2] - '0') * 2 : 0) +
-            (whole.size() > 2 ? (whole[whole.size() - 3] - '0') * 4 : 0)) % 8 != 0;
+            (whole.size() > 2 ? (whole[whole.size() - 3] - '0') * 4 : 0)) %
+               8 !=
+           0;
   }
   const int scale = suffix.exponent - static_cast<int>(fraction.size());
   if (digits.size() > 18 || scale < -9) return false;
@@ -200,8 +214,12 @@ Quantity Quantity::from_canonical(std::string_view text) {
   return out ? *out : Quantity();
 }
 
-std::int64_t Quantity::value() const { return ceil_div(nanos_, kNano); }
-std::int64_t Quantity::milli_value() const { return ceil_div(nanos_, 1'000'000); }
+std::int64_t Quantity::value() const {
+  return ceil_div(nanos_, kNano);
+}
+std::int64_t Quantity::milli_value() const {
+  return ceil_div(nanos_, 1'000'000);
+}
 
 Quantity& Quantity::operator+=(const Quantity& other) {
   if (nanos_ == 0) format_ = other.format_;

@@ -1,7 +1,7 @@
-// Quantity: resource.Quantity of Kubernetes: a decimal number with an SI or binary suffix, precise to 1e-9, in
-// ±1e28; finer ones are rounded away from zero, and numbers with a binary suffix capped at 2^63-1, as upstream does.
-// The text form is canonical: no trailing zeros after scaling, the largest suffix that leaves the mantissa an integer.
-// Thread rule: value type.
+// Quantity: resource.Quantity of Kubernetes: a decimal number with an SI or binary suffix, precise to 1e-9,
+// in ±1e28; finer ones are rounded away from zero, and numbers with a binary suffix capped at 2^63-1, as
+// upstream does. The text form is canonical: no trailing zeros after scaling, the largest suffix that leaves
+// the mantissa an integer. Thread rule: value type.
 #pragma once
 
 #include <compare>
@@ -23,7 +23,8 @@ class Quantity {
   static Quantity from_milli(std::int64_t milli, Format format = Format::kDecimalSI);
   // kInvalidArgument with upstream's text ("quantities must match the regular expression …").
   static Result<Quantity> parse(std::string_view text);
-  // The text that upstream stores and answers for `text`: canonical, but for texts its quick check takes for canonical already.
+  // The text that upstream stores and answers for `text`: canonical, but for texts its quick check takes for
+  // canonical already.
   static Result<std::string> normalize(std::string_view text);
   // REQUIRES: text that text() or normalize() made, or empty (zero). Never fails: a bad text reads as zero.
   static Quantity from_canonical(std::string_view text);

@@ -1,11 +1,12 @@
 // The schema of the object model: what every codec, patch, validator and OpenAPI writer knows about a kind.
 //
-// Tables of Type, Field and KindInfo are generated at build time from api/schema/*.schema (tools/schemagen.py) as
-// constant data; the same structures can be built at run time (custom resources). Nothing about a kind is written twice.
+// Tables of Type, Field and KindInfo are generated at build time from api/schema/*.schema
+// (tools/schemagen.py) as constant data; the same structures can be built at run time (custom resources).
+// Nothing about a kind is written twice.
 //
-// Field indices: a struct's fields are numbered 0, 1, … in Go's order, with inlined Go structs flattened; an object keeps
-// one 16-byte slot per field (api/value.h). In protobuf an inlined struct is a message of its own: ProtoEntry::group.
-// Thread rule: immutable, may be read from any thread.
+// Field indices: a struct's fields are numbered 0, 1, … in Go's order, with inlined Go structs flattened; an
+// object keeps one 16-byte slot per field (api/value.h). In protobuf an inlined struct is a message of its
+// own: ProtoEntry::group. Thread rule: immutable, may be read from any thread.
 #pragma once
 
 #include <cstdint>
@@ -39,16 +40,17 @@ enum class ListType : std::uint8_t { kNone, kAtomic, kSet, kMap };
 
 // The facts of a field that codecs do not need at every step.
 struct FieldFacts {
-  std::string_view default_json;                   // OpenAPI default as JSON text; empty: none
-  std::span<const std::string_view> enum_values;   // of the value, or of the items where shape is list
-  std::span<const std::string_view> list_map_keys; // JSON names
-  std::string_view patch_strategy;                 // "merge", "retainKeys", "merge,retainKeys", …
+  std::string_view default_json;                    // OpenAPI default as JSON text; empty: none
+  std::span<const std::string_view> enum_values;    // of the value, or of the items where shape is list
+  std::span<const std::string_view> list_map_keys;  // JSON names
+  std::string_view patch_strategy;                  // "merge", "retainKeys", "merge,retainKeys", …
   std::string_view merge_key;
-  std::string_view map_type;     // x-kubernetes-map-type of the field itself
-  std::string_view go_elem;      // Go type of one element, e.g. "v1.PullPolicy"; empty: the scalar's usual name
-  std::string_view go_key;       // of a map's key; empty: "string"
-  std::string_view go_container; // named Go map or slice type, e.g. "v1.ResourceList"
-  std::string_view go_embedded;  // Go names of the inlined structs on the way to the field: "VolumeSource", "A.B"
+  std::string_view map_type;  // x-kubernetes-map-type of the field itself
+  std::string_view go_elem;   // Go type of one element, e.g. "v1.PullPolicy"; empty: the scalar's usual name
+  std::string_view go_key;    // of a map's key; empty: "string"
+  std::string_view go_container;  // named Go map or slice type, e.g. "v1.ResourceList"
+  std::string_view
+      go_embedded;  // Go names of the inlined structs on the way to the field: "VolumeSource", "A.B"
   std::string_view description;  // in our own words; may be empty
 };
 
@@ -77,7 +79,8 @@ struct Field {
 
 struct ProtoGroup;
 
-// One entry of a protobuf message, in ascending order of number: a field, or an inlined struct with fields of its own.
+// One entry of a protobuf message, in ascending order of number: a field, or an inlined struct with fields of
+// its own.
 struct ProtoEntry {
   std::uint32_t number = 0;
   std::int32_t field = -1;            // index into Type::fields, or -1
@@ -93,16 +96,17 @@ struct UnionFact {
 };
 
 struct Type {
-  std::string_view name;       // OpenAPI component: "io.k8s.api.core.v1.PodSpec"
-  std::string_view go_name;    // "v1.PodSpec"
+  std::string_view name;     // OpenAPI component: "io.k8s.api.core.v1.PodSpec"
+  std::string_view go_name;  // "v1.PodSpec"
   std::span<const Field> fields;
   ProtoGroup proto;
-  // Perfect hash of the JSON names: slot (hash(name) >> (64 - hash_bits)) holds field index + 1, 0 where empty.
+  // Perfect hash of the JSON names: slot (hash(name) >> (64 - hash_bits)) holds field index + 1, 0 where
+  // empty.
   std::uint64_t hash_seed = 0;
   std::span<const std::uint8_t> hash_slots;
-  std::uint8_t hash_bits = 0;   // 0: search one by one
-  bool wraps_list = false;      // JSON of the struct is its only list (Go: type Verbs []string)
-  std::string_view map_type;    // "atomic" or empty
+  std::uint8_t hash_bits = 0;  // 0: search one by one
+  bool wraps_list = false;     // JSON of the struct is its only list (Go: type Verbs []string)
+  std::string_view map_type;   // "atomic" or empty
   std::span<const UnionFact> unions;
   std::string_view description;
 
@@ -116,8 +120,8 @@ struct Type {
 std::uint64_t field_name_hash(std::string_view name, std::uint64_t seed);
 
 struct SubresourceInfo {
-  std::string_view name;                     // "status"
-  std::string_view group, version, kind;     // of the object it answers with or takes
+  std::string_view name;                  // "status"
+  std::string_view group, version, kind;  // of the object it answers with or takes
   std::span<const std::string_view> verbs;
 };
 
@@ -129,9 +133,9 @@ struct ColumnInfo {
 
 struct KindInfo {
   std::string_view group, version, kind;
-  std::string_view api_version;     // "v1", "apps/v1"
-  std::string_view list_kind;       // "PodList"; empty: has no list
-  std::string_view resource;        // plural; empty: the kind is no resource (options, Status …)
+  std::string_view api_version;  // "v1", "apps/v1"
+  std::string_view list_kind;    // "PodList"; empty: has no list
+  std::string_view resource;     // plural; empty: the kind is no resource (options, Status …)
   std::string_view singular;
   bool namespaced = false;
   std::span<const std::string_view> short_names;
@@ -139,7 +143,8 @@ struct KindInfo {
   std::span<const std::string_view> verbs;
   std::span<const SubresourceInfo> subresources;
   std::span<const ColumnInfo> columns;
-  std::string_view storage_prefix;  // below /registry/: "pods", "minions", "services/specs"; empty: not stored
+  std::string_view
+      storage_prefix;  // below /registry/: "pods", "minions", "services/specs"; empty: not stored
   const Type* type = nullptr;
   const Type* list_type = nullptr;  // null where list_kind is empty
 

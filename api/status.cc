@@ -1,8 +1,8 @@
 #include "api/status.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace keelson::api {
 
@@ -13,16 +13,31 @@ using field::go_quote;
 Code code_of(int http_code, std::string_view reason) {
   if (reason == "AlreadyExists") return Code::kAlreadyExists;
   switch (http_code) {
-    case 400: case 405: case 406: case 413: case 415: case 422: return Code::kInvalidArgument;
-    case 401: return Code::kUnauthenticated;
-    case 403: return Code::kPermissionDenied;
-    case 404: return Code::kNotFound;
-    case 409: return Code::kAborted;
-    case 410: return Code::kOutOfRange;
-    case 429: return Code::kResourceExhausted;
-    case 503: return Code::kUnavailable;
-    case 504: return Code::kDeadlineExceeded;
-    default: return http_code < 400 ? Code::kUnknown : Code::kInternal;
+    case 400:
+    case 405:
+    case 406:
+    case 413:
+    case 415:
+    case 422:
+      return Code::kInvalidArgument;
+    case 401:
+      return Code::kUnauthenticated;
+    case 403:
+      return Code::kPermissionDenied;
+    case 404:
+      return Code::kNotFound;
+    case 409:
+      return Code::kAborted;
+    case 410:
+      return Code::kOutOfRange;
+    case 429:
+      return Code::kResourceExhausted;
+    case 503:
+      return Code::kUnavailable;
+    case 504:
+      return Code::kDeadlineExceeded;
+    default:
+      return http_code < 400 ? Code::kUnknown : Code::kInternal;
   }
 }
 
@@ -38,7 +53,8 @@ Error make(std::shared_ptr<StatusDetail> detail, std::string message) {
   return Error{code, std::move(message), std::move(detail)};
 }
 
-Error about(int http_code, std::string_view reason, GroupName what, std::string_view name, std::string message) {
+Error about(int http_code, std::string_view reason, GroupName what, std::string_view name,
+            std::string message) {
   auto detail = make_detail(http_code, reason);
   detail->has_details = true;
   detail->group = what.group;
@@ -67,7 +83,8 @@ constexpr Meaning kMeanings[] = {
     {422, "Invalid", "the server rejected our request due to an error in our request"},
     {503, "ServiceUnavailable", "the server is currently unable to handle the request"},
     {504, "Timeout",
-     "the server was unable to return a response in the time allotted, but may still be processing the request"},
+     "the server was unable to return a response in the time allotted, but may still be processing the "
+     "request"},
     {429, "TooManyRequests", "the server has received too many requests and has asked us to try again later"},
 };
 
@@ -76,11 +93,16 @@ constexpr Meaning kMeanings[] = {
 std::string GroupName::text() const {
   return group.empty() ? std::string(name) : fmt::format("{}.{}", name, group);
 }
-GroupName resource_of(const KindInfo& kind) { return {kind.group, kind.resource}; }
-GroupName kind_of(const KindInfo& kind) { return {kind.group, kind.kind}; }
+GroupName resource_of(const KindInfo& kind) {
+  return {kind.group, kind.resource};
+}
+GroupName kind_of(const KindInfo& kind) {
+  return {kind.group, kind.kind};
+}
 
 Error not_found(GroupName resource, std::string_view name) {
-  return about(404, "NotFound", resource, name, fmt::format("{} {} not found", resource.text(), go_quote(name)));
+  return about(404, "NotFound", resource, name,
+               fmt::format("{} {} not found", resource.text(), go_quote(name)));
 }
 
 Error already_exists(GroupName resource, std::string_view name) {
@@ -95,20 +117,23 @@ Error generate_name_conflict(GroupName resource, std::string_view name, int retr
   detail->kind = resource.name;
   detail->name = name;
   detail->retry_after_seconds = retry_after_s;
-  return make(std::move(detail),
-              fmt::format("{} {} already exists, the server was not able to generate a unique name for the object",
-                          resource.text(), go_quote(name)));
+  return make(
+      std::move(detail),
+      fmt::format("{} {} already exists, the server was not able to generate a unique name for the object",
+                  resource.text(), go_quote(name)));
 }
 
 Error conflict(GroupName resource, std::string_view name, std::string_view why) {
-  return about(409, "Conflict", resource, name,
-               fmt::format("Operation cannot be fulfilled on {} {}: {}", resource.text(), go_quote(name), why));
+  return about(
+      409, "Conflict", resource, name,
+      fmt::format("Operation cannot be fulfilled on {} {}: {}", resource.text(), go_quote(name), why));
 }
 
 Error forbidden(GroupName resource, std::string_view name, std::string_view why) {
   std::string message = resource.group.empty() && resource.name.empty() ? fmt::format("forbidden: {}", why)
-                        : name.empty() ? fmt::format("{} is forbidden: {}", resource.text(), why)
-                                       : fmt::format("{} {} is forbidden: {}", resource.text(), go_quote(name), why);
+                        : name.empty()
+                            ? fmt::format("{} is forbidden: {}", resource.text(), why)
+                            : fmt::format("{} {} is forbidden: {}", resource.text(), go_quote(name), why);
   return about(403, "Forbidden", resource, name, std::move(message));
 }
 
@@ -125,7 +150,9 @@ Error invalid(GroupName kind, std::string_view name, const field::ErrorList& err
   return make(std::move(detail), std::move(message));
 }
 
-Error bad_request(std::string message) { return status_error(400, "BadRequest", std::move(message)); }
+Error bad_request(std::string message) {
+  return status_error(400, "BadRequest", std::move(message));
+}
 
 Error unauthorized(std::string message) {
   return status_error(401, "Unauthorized", message.empty() ? "not authorized" : std::move(message));
@@ -136,8 +163,12 @@ Error method_not_supported(GroupName resource, std::string_view action) {
                fmt::format("{} is not supported on resources of kind {}", action, go_quote(resource.text())));
 }
 
-Error gone(std::string message) { return status_error(410, "Gone", std::move(message)); }
-Error expired(std::string message) { return status_error(410, "Expired", std::move(message)); }
+Error gone(std::string message) {
+  return status_error(410, "Gone", std::move(message));
+}
+Error expired(std::string message) {
+  return status_error(410, "Expired", std::move(message));
+}
 
 Error too_many_requests(std::string message, int retry_after_s) {
   return retry_later(429, "TooManyRequests", std::move(message), retry_after_s);
@@ -157,9 +188,10 @@ Error server_timeout(GroupName resource, std::string_view operation, int retry_a
   detail->kind = resource.name;
   detail->name = operation;
   detail->retry_after_seconds = retry_after_s;
-  return make(std::move(detail),
-              fmt::format("The {} operation against {} could not be completed at this time, please try again.",
-                          operation, resource.text()));
+  return make(
+      std::move(detail),
+      fmt::format("The {} operation against {} could not be completed at this time, please try again.",
+                  operation, resource.text()));
 }
 
 Error timeout(std::string_view why, int retry_after_s) {
@@ -175,15 +207,18 @@ Error request_entity_too_large(std::string_view why) {
 Error unsupported_media_type(std::string message) {
   return status_error(415, "UnsupportedMediaType", std::move(message));
 }
-Error not_acceptable(std::string message) { return status_error(406, "NotAcceptable", std::move(message)); }
+Error not_acceptable(std::string message) {
+  return status_error(406, "NotAcceptable", std::move(message));
+}
 
 Error generic_response(int http_code, std::string_view verb, GroupName resource, std::string_view name,
                        std::string_view server_message, int retry_after_s) {
   std::string lower(verb);
-  std::ranges::transform(lower, lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::ranges::transform(lower, lower.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   std::string reason;
-  std::string message =
-      fmt::format("the server responded with the status code {} but did not return more information", http_code);
+  std::string message = fmt::format(
+      "the server responded with the status code {} but did not return more information", http_code);
   if (const auto* at = std::ranges::find(kMeanings, http_code, &Meaning::code); at != std::end(kMeanings)) {
     reason = http_code == 409 && lower == "post" ? "AlreadyExists" : at->reason;
     message = at->message;
@@ -197,7 +232,8 @@ Error generic_response(int http_code, std::string_view verb, GroupName resource,
                   : std::string(server_message);
   } else if (http_code >= 500) {
     reason = "InternalError";
-    message = fmt::format("an error on the server ({}) has prevented the request from succeeding", go_quote(server_message));
+    message = fmt::format("an error on the server ({}) has prevented the request from succeeding",
+                          go_quote(server_message));
   }
   const bool about_resource = !resource.group.empty() || !resource.name.empty();
   if (about_resource) {
@@ -225,18 +261,29 @@ namespace {
 
 Meaning meaning_of(Code code) {
   switch (code) {
-    case Code::kInvalidArgument: return {400, "BadRequest", ""};
-    case Code::kUnauthenticated: return {401, "Unauthorized", ""};
-    case Code::kPermissionDenied: return {403, "Forbidden", ""};
-    case Code::kNotFound: return {404, "NotFound", ""};
-    case Code::kAlreadyExists: return {409, "AlreadyExists", ""};
-    case Code::kAborted: return {409, "Conflict", ""};
-    case Code::kOutOfRange: return {410, "Expired", ""};
-    case Code::kResourceExhausted: return {429, "TooManyRequests", ""};
-    case Code::kUnavailable: return {503, "ServiceUnavailable", ""};
+    case Code::kInvalidArgument:
+      return {400, "BadRequest", ""};
+    case Code::kUnauthenticated:
+      return {401, "Unauthorized", ""};
+    case Code::kPermissionDenied:
+      return {403, "Forbidden", ""};
+    case Code::kNotFound:
+      return {404, "NotFound", ""};
+    case Code::kAlreadyExists:
+      return {409, "AlreadyExists", ""};
+    case Code::kAborted:
+      return {409, "Conflict", ""};
+    case Code::kOutOfRange:
+      return {410, "Expired", ""};
+    case Code::kResourceExhausted:
+      return {429, "TooManyRequests", ""};
+    case Code::kUnavailable:
+      return {503, "ServiceUnavailable", ""};
     case Code::kDeadlineExceeded:
-    case Code::kCancelled: return {504, "Timeout", ""};
-    default: return {500, "InternalError", ""};
+    case Code::kCancelled:
+      return {504, "Timeout", ""};
+    default:
+      return {500, "InternalError", ""};
   }
 }
 
@@ -252,13 +299,27 @@ std::string_view reason(const Error& error) {
   return detail != nullptr ? std::string_view(detail->reason) : meaning_of(error.code).reason;
 }
 
-bool is_not_found(const Error& error) { return reason(error) == "NotFound"; }
-bool is_already_exists(const Error& error) { return reason(error) == "AlreadyExists"; }
-bool is_conflict(const Error& error) { return reason(error) == "Conflict"; }
-bool is_invalid(const Error& error) { return reason(error) == "Invalid"; }
-bool is_forbidden(const Error& error) { return reason(error) == "Forbidden"; }
-bool is_gone_or_expired(const Error& error) { return reason(error) == "Gone" || reason(error) == "Expired"; }
-bool is_too_many_requests(const Error& error) { return reason(error) == "TooManyRequests"; }
+bool is_not_found(const Error& error) {
+  return reason(error) == "NotFound";
+}
+bool is_already_exists(const Error& error) {
+  return reason(error) == "AlreadyExists";
+}
+bool is_conflict(const Error& error) {
+  return reason(error) == "Conflict";
+}
+bool is_invalid(const Error& error) {
+  return reason(error) == "Invalid";
+}
+bool is_forbidden(const Error& error) {
+  return reason(error) == "Forbidden";
+}
+bool is_gone_or_expired(const Error& error) {
+  return reason(error) == "Gone" || reason(error) == "Expired";
+}
+bool is_too_many_requests(const Error& error) {
+  return reason(error) == "TooManyRequests";
+}
 
 ObjectPtr status_object(const Error& error) {
   auto object = Object::make(meta_v1::Status::kind_info());
@@ -285,7 +346,8 @@ ObjectPtr status_object(const Error& error) {
   return freeze(std::move(object));
 }
 
-ObjectPtr success_status(std::string_view name, std::string_view group, std::string_view kind, std::string_view uid) {
+ObjectPtr success_status(std::string_view name, std::string_view group, std::string_view kind,
+                         std::string_view uid) {
   auto object = Object::make(meta_v1::Status::kind_info());
   meta_v1::StatusMut out = meta_v1::StatusMut::of(*object);
   out.mutable_metadata();
@@ -312,7 +374,8 @@ Error error_from_status(const Object& object) {
     detail->uid = d.uid();
     detail->retry_after_seconds = d.retry_after_seconds();
     for (const meta_v1::StatusCause& cause : d.causes())
-      detail->causes.push_back({std::string(cause.reason()), std::string(cause.message()), std::string(cause.field())});
+      detail->causes.push_back(
+          {std::string(cause.reason()), std::string(cause.message()), std::string(cause.field())});
   }
   return make(std::move(detail), std::string(status.message()));
 }

@@ -65,7 +65,9 @@ struct Reader {
 };
 
 // Go's parser takes an hour of one digit too.
-bool hour(Reader& r, int& out) { return r.number("15", 2, out) || r.number("15", 1, out); }
+bool hour(Reader& r, int& out) {
+  return r.number("15", 2, out) || r.number("15", 1, out);
+}
 
 struct Parsed {
   std::optional<Time> time;
@@ -89,8 +91,9 @@ Parsed parse(std::string_view whole, bool micro = false) {
   if (s > 59) return {{}, {}, {}, "second"};
   Time out;
   if (micro) {
-    const bool six = r.rest.size() > 6 && r.rest[0] == '.' &&
-                     std::all_of(r.rest.begin() + 1, r.rest.begin() + 7, [](char c) { return c >= '0' && c <= '9'; });
+    const bool six =
+        r.rest.size() > 6 && r.rest[0] == '.' &&
+        std::all_of(r.rest.begin() + 1, r.rest.begin() + 7, [](char c) { return c >= '0' && c <= '9'; });
     if (!six) return {{}, r.rest, ".000000", {}};
   }
   if (r.rest.size() > 1 && (r.rest[0] == '.' || r.rest[0] == ',') && r.rest[1] >= '0' && r.rest[1] <= '9') {
@@ -105,7 +108,8 @@ Parsed parse(std::string_view whole, bool micro = false) {
     if (r.rest.size() < 6 || (r.rest[0] != '+' && r.rest[0] != '-')) return {{}, r.rest, r.wanted, {}};
     Reader zone{r.rest.substr(1), {}};
     int zh = 0, zm = 0;
-    if (!zone.number("", 2, zh) || !zone.text(":") || !zone.number("", 2, zm)) return {{}, r.rest, r.wanted, {}};
+    if (!zone.number("", 2, zh) || !zone.text(":") || !zone.number("", 2, zm))
+      return {{}, r.rest, r.wanted, {}};
     if (zh > 24) return {{}, {}, {}, "time zone offset hour"};
     if (zm > 60) return {{}, {}, {}, "time zone offset minute"};
     offset_s = (zh * 3600 + zm * 60) * (r.rest[0] == '-' ? -1 : 1);
@@ -127,14 +131,23 @@ std::string go_quote(std::string_view s) {
 
 }  // namespace
 
-std::string format_time(Time t) { return format(t, false); }
-std::string format_micro_time(Time t) { return format(t, true); }
-std::optional<Time> parse_time(std::string_view text) { return parse(text).time; }
-std::optional<Time> parse_micro_time(std::string_view text) { return parse(text, true).time; }
+std::string format_time(Time t) {
+  return format(t, false);
+}
+std::string format_micro_time(Time t) {
+  return format(t, true);
+}
+std::optional<Time> parse_time(std::string_view text) {
+  return parse(text).time;
+}
+std::optional<Time> parse_micro_time(std::string_view text) {
+  return parse(text, true).time;
+}
 
 std::string parse_time_error(std::string_view text, bool micro) {
   const Parsed p = parse(text, micro);
-  if (!p.out_of_range.empty()) return "parsing time " + go_quote(text) + ": " + std::string(p.out_of_range) + " out of range";
+  if (!p.out_of_range.empty())
+    return "parsing time " + go_quote(text) + ": " + std::string(p.out_of_range) + " out of range";
   if (p.wanted.empty()) return "parsing time " + go_quote(text) + ": extra text: " + go_quote(p.rest);
   const std::string_view layout = micro ? "2006-01-02T15:04:05.000000Z07:00" : "2006-01-02T15:04:05Z07:00";
   return "parsing time " + go_quote(text) + " as " + go_quote(layout) + ": cannot parse " + go_quote(p.rest) +
@@ -157,9 +170,12 @@ std::string format_duration(std::int64_t nanos) {
   };
   std::string out;
   if (u < 1'000'000'000) {
-    if (u < 1'000) out = std::to_string(u) + "ns";
-    else if (u < 1'000'000) out = fraction(u, 1'000) + "\u00b5s";
-    else out = fraction(u, 1'000'000) + "ms";
+    if (u < 1'000)
+      out = std::to_string(u) + "ns";
+    else if (u < 1'000'000)
+      out = fraction(u, 1'000) + "\u00b5s";
+    else
+      out = fraction(u, 1'000'000) + "ms";
   } else {
     const std::uint64_t minutes = u / 60'000'000'000;
     if (minutes >= 60) out = std::to_string(minutes / 60) + "h";
@@ -181,7 +197,8 @@ std::optional<std::int64_t> parse_duration(std::string_view text) {
   while (!text.empty()) {
     long double v = 0, unit = 1;
     bool digits = false, dot = false;
-    for (; !text.empty() && ((text[0] >= '0' && text[0] <= '9') || (text[0] == '.' && !dot)); text.remove_prefix(1)) {
+    for (; !text.empty() && ((text[0] >= '0' && text[0] <= '9') || (text[0] == '.' && !dot));
+         text.remove_prefix(1)) {
       if (text[0] == '.') {
         dot = true;
         continue;
@@ -193,13 +210,13 @@ std::optional<std::int64_t> parse_duration(std::string_view text) {
     if (!digits) return std::nullopt;
     const std::size_t n = std::min(text.find_first_of("0123456789."), text.size());
     const std::string_view name = text.substr(0, n);
-    const long double scale = name == "ns"                                            ? 1.0L
+    const long double scale = name == "ns"                                             ? 1.0L
                               : name == "us" || name == "\u00b5s" || name == "\u03bcs" ? 1e3L
-                              : name == "ms"                                          ? 1e6L
-                              : name == "s"                                           ? 1e9L
-                              : name == "m"                                           ? 60e9L
-                              : name == "h"                                           ? 3600e9L
-                                                                                      : 0.0L;
+                              : name == "ms"                                           ? 1e6L
+                              : name == "s"                                            ? 1e9L
+                              : name == "m"                                            ? 60e9L
+                              : name == "h"                                            ? 3600e9L
+                                                                                       : 0.0L;
     if (scale == 0) return std::nullopt;
     total += v / unit * scale;
     text.remove_prefix(n);

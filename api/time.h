@@ -21,7 +21,7 @@ struct Time {
   // REQUIRES: the year fits (1678 … 2262).
   std::chrono::sys_time<std::chrono::nanoseconds> wall() const {
     return std::chrono::sys_time<std::chrono::nanoseconds>(std::chrono::seconds(seconds) +
-                                                          std::chrono::nanoseconds(nanos));
+                                                           std::chrono::nanoseconds(nanos));
   }
   static Time from(std::chrono::sys_time<std::chrono::nanoseconds> t) {
     const auto s = std::chrono::floor<std::chrono::seconds>(t);

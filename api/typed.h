@@ -1,11 +1,12 @@
-// What the generated typed views (api/gen/*.h) are made of: List<E>, Map<E> and their writing forms, for element kinds E.
+// What the generated typed views (api/gen/*.h) are made of: List<E>, Map<E> and their writing forms, for
+// element kinds E.
 //
 //   for (core_v1::Container c : pod.spec().containers()) use(c.name());
 //   pod_mut.mutable_spec().add_containers().set_name("main");
 //   meta_mut.mutable_labels().set("app", "web");      std::string_view v = meta.labels().get("app");
 //
-// Views are one or two pointers: pass them by value. Texts they return live as long as the Object; texts given to
-// setters are copied. Thread rule: as api/value.h.
+// Views are one or two pointers: pass them by value. Texts they return live as long as the Object; texts
+// given to setters are copied. Thread rule: as api/value.h.
 #pragma once
 
 #include <iterator>

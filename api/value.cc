@@ -16,7 +16,8 @@ void sort_by_key(std::span<MapEntry> entries) {
   if (std::ranges::is_sorted(entries, less)) return;
   if (entries.size() <= 24) {
     for (std::size_t i = 1; i < entries.size(); ++i)
-      for (std::size_t j = i; j > 0 && less(entries[j], entries[j - 1]); --j) std::swap(entries[j], entries[j - 1]);
+      for (std::size_t j = i; j > 0 && less(entries[j], entries[j - 1]); --j)
+        std::swap(entries[j], entries[j - 1]);
     return;
   }
   std::vector<std::pair<MapEntry, std::size_t>> order;
@@ -76,7 +77,9 @@ const Value* MapRef::find(std::string_view key) const {
   return at != end() && at->key() == key ? &at->value : nullptr;
 }
 
-Value& ListMut::push(Value value) { return insert(size(), value); }
+Value& ListMut::push(Value value) {
+  return insert(size(), value);
+}
 
 Value& ListMut::insert(std::size_t at, Value value) {
   ListData* l = list();
@@ -183,7 +186,8 @@ bool scalar_equal(const Value& a, const Value& b) {
     case Tag::kTime:
       return a.i == b.i && a.aux == b.aux;
     case Tag::kQuantity:
-      return a.as_text() == b.as_text() || Quantity::from_canonical(a.as_text()) == Quantity::from_canonical(b.as_text());
+      return a.as_text() == b.as_text() ||
+             Quantity::from_canonical(a.as_text()) == Quantity::from_canonical(b.as_text());
     default:
       return a.as_text() == b.as_text();
   }

@@ -7,12 +7,12 @@
 //   map     MapData:    size, capacity, entries (key, Value) sorted by key (bytewise), keys unique
 //   text    bytes in the arena, not terminated
 // A Value of all zero bytes is "absent" and reads as every type's zero: "", 0, false.
-// Presence is Go's: a nil pointer, slice or map is absent; an empty slice or map that is not nil is present with size 0.
-// A zero in a field that is no Go pointer is always kept as absent, so equal objects have equal slots
-// (put_scalar() sees to it).
+// Presence is Go's: a nil pointer, slice or map is absent; an empty slice or map that is not nil is present
+// with size 0. A zero in a field that is no Go pointer is always kept as absent, so equal objects have equal
+// slots (put_scalar() sees to it).
 //
-// Ownership: references point into an Object's arena and live as long as the Object. Thread rule: Ref types of a frozen
-// object from any thread; Mut types by one thread, before it is frozen.
+// Ownership: references point into an Object's arena and live as long as the Object. Thread rule: Ref types
+// of a frozen object from any thread; Mut types by one thread, before it is frozen.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ enum class Tag : std::uint8_t {
   kBool,
   kInt,
   kDouble,
-  kString,    // also the text form of an IntOrString
+  kString,  // also the text form of an IntOrString
   kBytes,
   kTime,      // Time and MicroTime
   kQuantity,  // canonical text
@@ -245,7 +245,8 @@ class StructMut : public StructRef {
  public:
   StructMut(StructData* data, Arena* arena) : StructRef(data), a_(arena) {}
   Value& slot_mut(unsigned index) { return data_mut()->slots()[index]; }
-  // Stores a scalar (bool, int, double, string, time, quantity); zero becomes absent where the field is not nullable.
+  // Stores a scalar (bool, int, double, string, time, quantity); zero becomes absent where the field is not
+  // nullable.
   void put_scalar(const Field& field, Value value);
   // The struct, list or map in the slot, made empty where absent.
   StructMut struct_at(const Field& field);
@@ -261,8 +262,9 @@ class StructMut : public StructRef {
 
 // ---- equality and copying ----
 
-// Semantic equality as upstream's equality.Semantic.DeepEqual: quantities by value, times by instant, an empty list or map equals
-// an absent one, a struct that is no pointer equals its zero when absent; kind and apiVersion of an inlined TypeMeta are not looked at.
+// Semantic equality as upstream's equality.Semantic.DeepEqual: quantities by value, times by instant, an
+// empty list or map equals an absent one, a struct that is no pointer equals its zero when absent; kind and
+// apiVersion of an inlined TypeMeta are not looked at.
 bool equal(StructRef a, StructRef b);
 bool equal(const Field& field, const Value& a, const Value& b);
 // Whether the value is Go's zero for the field (what omitempty/omitzero look at, recursively for structs).

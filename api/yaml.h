@@ -17,7 +17,8 @@ struct YamlAsJson {
   std::vector<std::string> duplicate_keys;
 };
 
-// One document; an empty text gives "null". kInvalidArgument "yaml: line 2: mapping values are not allowed in this context" ….
+// One document; an empty text gives "null". kInvalidArgument "yaml: line 2: mapping values are not allowed in
+// this context" ….
 Result<YamlAsJson> yaml_to_json(std::string_view yaml);
 // Keys sorted, as sigs.k8s.io/yaml writes; ends with a newline. REQUIRES: valid JSON.
 std::string json_to_yaml(std::string_view json);

@@ -1,12 +1,11 @@
 // Codecs of the object model on a Pod of about 4 KB: time per operation and memory per decoded object.
 // Usage: api_bench [FILE.json of a Pod]. Without a file it uses the Pod below.
+#include <boost/json.hpp>
+#include <boost/json/monotonic_resource.hpp>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
 #include <string>
-
-#include <boost/json.hpp>
-#include <boost/json/monotonic_resource.hpp>
 
 #include "api/gen/core_v1.h"
 #include "api/json.h"
@@ -30,8 +29,8 @@ int run(const std::string& json) {
   const std::string text = encode_json(pod);
   const std::string stored = encode_enveloped(pod);
   std::printf("Pod: %zu bytes of JSON, %zu of protobuf\n", text.size(), stored.size());
-  std::printf("memory of a decoded object: %zu bytes from JSON, %zu cloned (%zu used)\n", pod.memory(), pod.clone()->memory(),
-              pod.clone()->arena().used());
+  std::printf("memory of a decoded object: %zu bytes from JSON, %zu cloned (%zu used)\n", pod.memory(),
+              pod.clone()->memory(), pod.clone()->arena().used());
 
   measure("JSON decode", [&] { return (*parse_json(text, kind))->memory(); });
   measure("JSON encode", [&] { return encode_json(pod).size(); });

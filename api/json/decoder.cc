@@ -1,7 +1,8 @@
 // decode_json(): from the text straight into the arena, led by the schema.
 //
-// Errors are Go's in kind and order: a wrong type is remembered (the first one counts) and decoding goes on; a value that a type's own parser
-// refuses (quantity, time) stops it; a violation of JSON's grammar anywhere outranks both, as Go checks the whole text first.
+// Errors are Go's in kind and order: a wrong type is remembered (the first one counts) and decoding goes on;
+// a value that a type's own parser refuses (quantity, time) stops it; a violation of JSON's grammar anywhere
+// outranks both, as Go checks the whole text first.
 #include <charconv>
 #include <cstdlib>
 #include <vector>
@@ -18,7 +19,8 @@ namespace {
 using json::Scanner;
 
 constexpr std::size_t kMaxStrictErrors = 100;
-constexpr int kMaxDuplicates = 1000;  // a map given again is merged each time: without a bound that is quadratic
+constexpr int kMaxDuplicates =
+    1000;  // a map given again is merged each time: without a bound that is quadratic
 
 // Where decoding stands: one frame per struct field entered; cheap to push, read only to word an error.
 struct Frame {
@@ -32,18 +34,29 @@ struct Frame {
 std::string_view scalar_go_type(const Field& field) {
   if (!field.facts->go_elem.empty()) return field.facts->go_elem;
   switch (field.scalar) {
-    case Scalar::kBool: return "bool";
+    case Scalar::kBool:
+      return "bool";
     case Scalar::kInt32:
-    case Scalar::kIntOrString: return "int32";
-    case Scalar::kInt64: return "int64";
-    case Scalar::kDouble: return "float64";
-    case Scalar::kBytes: return "[]uint8";
-    case Scalar::kQuantity: return "resource.Quantity";
-    case Scalar::kFieldsV1: return "v1.FieldsV1";
-    case Scalar::kRaw: return "runtime.RawExtension";
-    case Scalar::kAny: return "interface {}";
-    case Scalar::kStruct: return field.type->go_name;
-    default: return "string";  // time and duration are read by way of a string
+    case Scalar::kIntOrString:
+      return "int32";
+    case Scalar::kInt64:
+      return "int64";
+    case Scalar::kDouble:
+      return "float64";
+    case Scalar::kBytes:
+      return "[]uint8";
+    case Scalar::kQuantity:
+      return "resource.Quantity";
+    case Scalar::kFieldsV1:
+      return "v1.FieldsV1";
+    case Scalar::kRaw:
+      return "runtime.RawExtension";
+    case Scalar::kAny:
+      return "interface {}";
+    case Scalar::kStruct:
+      return field.type->go_name;
+    default:
+      return "string";  // time and duration are read by way of a string
   }
 }
 
@@ -84,7 +97,8 @@ class Decoder {
     s_.space();
     if (s_.peek() == 'n') return s_.literal("null");
     if (s_.peek() == '{') return object(root_);
-    type_error_ = "json: cannot unmarshal " + what_is_next() + " into Go value of type " + std::string(root_->type->go_name);
+    type_error_ = "json: cannot unmarshal " + what_is_next() + " into Go value of type " +
+                  std::string(root_->type->go_name);
     return s_.skip_value();
   }
 
@@ -92,12 +106,17 @@ class Decoder {
 
   std::string what_is_next() const {
     switch (s_.peek()) {
-      case '{': return "object";
-      case '[': return "array";
-      case '"': return "string";
+      case '{':
+        return "object";
+      case '[':
+        return "array";
+      case '"':
+        return "string";
       case 't':
-      case 'f': return "bool";
-      default: return "number";
+      case 'f':
+        return "bool";
+      default:
+        return "number";
     }
   }
 
@@ -112,7 +131,8 @@ class Decoder {
       }
       path += frame.field->name;
     }
-    return " into Go struct field " + std::string(frames_.back().type->short_name()) + "." + path + " of type " + std::string(go_type);
+    return " into Go struct field " + std::string(frames_.back().type->short_name()) + "." + path +
+           " of type " + std::string(go_type);
   }
 
   // Remembers a wrong type and passes over the value.
@@ -121,7 +141,8 @@ class Decoder {
     return s_.skip_value();
   }
   bool bad_number(std::string_view number, std::string_view go_type) {
-    if (type_error_.empty()) type_error_ = "json: cannot unmarshal number " + std::string(number) + into(go_type);
+    if (type_error_.empty())
+      type_error_ = "json: cannot unmarshal number " + std::string(number) + into(go_type);
     return true;
   }
   // What a type's own parser refused: decoding ends here.
@@ -167,7 +188,8 @@ class Decoder {
       std::string_view name;
       if (!s_.string(name, arena_) || !s_.expect(':')) return false;
       s_.space();
-      const Field* field = next < fields.size() && fields[next].name == name ? &fields[next] : type.find(name);
+      const Field* field =
+          next < fields.size() && fields[next].name == name ? &fields[next] : type.find(name);
       if (field == nullptr) {
         strict_error("unknown", name);
         if (!s_.skip_value()) return false;
@@ -201,9 +223,12 @@ class Decoder {
       return s_.literal("null");
     }
     switch (field.shape) {
-      case Shape::kList: return list(slot, field);
-      case Shape::kMap: return map(slot, field);
-      case Shape::kSingle: break;
+      case Shape::kList:
+        return list(slot, field);
+      case Shape::kMap:
+        return map(slot, field);
+      case Shape::kSingle:
+        break;
     }
     if (!scalar(slot, field)) return false;
     if (!field.pointer && slot.tag != Tag::kStruct && is_zero(field, slot)) slot = Value{};
@@ -214,17 +239,25 @@ class Decoder {
   Value zero_item(const Field& field) {
     if (field.scalar == Scalar::kStruct) return Value::of(StructData::make(arena_, *field.type));
     switch (field.scalar) {
-      case Scalar::kBool: return Value::of_bool(false);
-      case Scalar::kString: return Value::of_string({});
-      case Scalar::kBytes: return Value::of_text(Tag::kBytes, {});
+      case Scalar::kBool:
+        return Value::of_bool(false);
+      case Scalar::kString:
+        return Value::of_string({});
+      case Scalar::kBytes:
+        return Value::of_text(Tag::kBytes, {});
       case Scalar::kTime:
-      case Scalar::kMicroTime: return Value::of_time({});
-      case Scalar::kQuantity: return Value::of_text(Tag::kQuantity, "0");
+      case Scalar::kMicroTime:
+        return Value::of_time({});
+      case Scalar::kQuantity:
+        return Value::of_text(Tag::kQuantity, "0");
       case Scalar::kRaw:
       case Scalar::kFieldsV1:
-      case Scalar::kAny: return Value::of_text(Tag::kRaw, "null");
-      case Scalar::kDouble: return Value::of_double(0);
-      default: return Value::of_int(0);
+      case Scalar::kAny:
+        return Value::of_text(Tag::kRaw, "null");
+      case Scalar::kDouble:
+        return Value::of_double(0);
+      default:
+        return Value::of_int(0);
     }
   }
 
@@ -266,7 +299,8 @@ class Decoder {
     if (s_.peek() != '{') return mismatch(container_go_type(field));
     s_.advance();
     const std::size_t base = entries_.size();
-    if (slot.tag == Tag::kMap) entries_.insert(entries_.end(), slot.m->entries, slot.m->entries + slot.m->size);
+    if (slot.tag == Tag::kMap)
+      entries_.insert(entries_.end(), slot.m->entries, slot.m->entries + slot.m->size);
     const std::size_t own = entries_.size();
     s_.space();
     if (s_.peek() == '}') {
@@ -316,19 +350,27 @@ class Decoder {
         out = Value::of_string(text);
         return true;
       }
-      case Scalar::kStruct: return struct_value(out, field);
+      case Scalar::kStruct:
+        return struct_value(out, field);
       case Scalar::kBool:
         if (s_.peek() != 't' && s_.peek() != 'f') return mismatch(scalar_go_type(field));
         out = Value::of_bool(s_.peek() == 't');
         return s_.literal(out.as_bool() ? "true" : "false");
-      case Scalar::kInt32: return integer(out, field, INT32_MIN, INT32_MAX);
-      case Scalar::kInt64: return integer(out, field, INT64_MIN, INT64_MAX);
-      case Scalar::kDouble: return real(out, field);
-      case Scalar::kBytes: return bytes(out, field);
+      case Scalar::kInt32:
+        return integer(out, field, INT32_MIN, INT32_MAX);
+      case Scalar::kInt64:
+        return integer(out, field, INT64_MIN, INT64_MAX);
+      case Scalar::kDouble:
+        return real(out, field);
+      case Scalar::kBytes:
+        return bytes(out, field);
       case Scalar::kTime:
-      case Scalar::kMicroTime: return time(out, field);
-      case Scalar::kDuration: return duration(out, field);
-      case Scalar::kQuantity: return quantity(out);
+      case Scalar::kMicroTime:
+        return time(out, field);
+      case Scalar::kDuration:
+        return duration(out, field);
+      case Scalar::kQuantity:
+        return quantity(out);
       case Scalar::kIntOrString:
         if (s_.peek() != '"') return own_integer(out);
         {
@@ -342,7 +384,8 @@ class Decoder {
       case Scalar::kAny: {
         const char* start = s_.position();
         if (!s_.skip_value()) return false;
-        out = Value::of_text(Tag::kRaw, arena_.copy({start, static_cast<std::size_t>(s_.position() - start)}));
+        out =
+            Value::of_text(Tag::kRaw, arena_.copy({start, static_cast<std::size_t>(s_.position() - start)}));
         return true;
       }
     }
@@ -380,7 +423,8 @@ class Decoder {
     bool whole = false;
     if (!s_.number(text, whole)) return false;
     std::int64_t n = 0;
-    if (!whole || std::from_chars(text.data(), text.data() + text.size(), n).ec != std::errc() || n < min || n > max)
+    if (!whole || std::from_chars(text.data(), text.data() + text.size(), n).ec != std::errc() || n < min ||
+        n > max)
       return bad_number(text, scalar_go_type(field));
     out = Value::of_int(n);
     return true;
@@ -389,7 +433,8 @@ class Decoder {
   // IntOrString reads its number with json.Unmarshal of its own: the first error ends everything.
   bool own_integer(Value& out) {
     const char c = s_.peek();
-    if (c != '-' && (c < '0' || c > '9')) return stop("json: cannot unmarshal " + what_is_next() + into("int32"));
+    if (c != '-' && (c < '0' || c > '9'))
+      return stop("json: cannot unmarshal " + what_is_next() + into("int32"));
     std::string_view text;
     bool whole = false;
     if (!s_.number(text, whole)) return false;
@@ -464,7 +509,8 @@ class Decoder {
     return true;
   }
 
-  // Go's base64.StdEncoding: padding required, line breaks passed over. `bad`: offset of the byte that was refused.
+  // Go's base64.StdEncoding: padding required, line breaks passed over. `bad`: offset of the byte that was
+  // refused.
   static bool decode_base64(std::string_view in, char* out, std::size_t& size, std::size_t& bad) {
     std::size_t at = 0;
     const auto digit = [](char c) {
@@ -570,7 +616,9 @@ Result<Decoded> decode(std::string_view text, std::unique_ptr<Object> object) {
   return out;
 }
 
-std::size_t arena_guess(std::string_view text) { return text.size() * 2 + 256; }
+std::size_t arena_guess(std::string_view text) {
+  return text.size() * 2 + 256;
+}
 
 }  // namespace
 

@@ -28,7 +28,8 @@ const char* find_escape(const char* p, const char* end) {
 #endif
   for (; p < end; ++p) {
     const char c = *p;
-    if (static_cast<signed char>(c) < 0x20 || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&') return p;
+    if (static_cast<signed char>(c) < 0x20 || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&')
+      return p;
   }
   return end;
 }
@@ -73,8 +74,10 @@ class Encoder {
       value(field, v);
       out_ += ',';
     }
-    if (out_.size() != start) out_.back() = '}';
-    else out_ += '}';
+    if (out_.size() != start)
+      out_.back() = '}';
+    else
+      out_ += '}';
   }
 
   void value(const Field& field, const Value& v) {
@@ -105,15 +108,18 @@ class Encoder {
  private:
   static bool is_struct_in_go(const Field& field) {
     switch (field.scalar) {
-      case Scalar::kStruct: return !field.type->wraps_list;
+      case Scalar::kStruct:
+        return !field.type->wraps_list;
       case Scalar::kTime:
       case Scalar::kMicroTime:
       case Scalar::kDuration:
       case Scalar::kQuantity:
       case Scalar::kIntOrString:
       case Scalar::kRaw:
-      case Scalar::kFieldsV1: return true;
-      default: return false;
+      case Scalar::kFieldsV1:
+        return true;
+      default:
+        return false;
     }
   }
 
@@ -134,8 +140,10 @@ class Encoder {
   }
 
   void close(char open, char shut) {
-    if (out_.back() == ',') out_.back() = shut;
-    else out_ += shut;
+    if (out_.back() == ',')
+      out_.back() = shut;
+    else
+      out_ += shut;
     (void)open;
   }
 
@@ -169,7 +177,8 @@ class Encoder {
           return;
         }
         out_ += '"';
-        out_.append(field.scalar == Scalar::kMicroTime ? format_micro_time(v.as_time()) : format_time(v.as_time()));
+        out_.append(field.scalar == Scalar::kMicroTime ? format_micro_time(v.as_time())
+                                                       : format_time(v.as_time()));
         out_ += '"';
         return;
       case Tag::kQuantity:
@@ -230,9 +239,11 @@ void append_json_double(std::string& out, double d) {
   const bool exponent = magnitude != 0 && (magnitude < 1e-6 || magnitude >= 1e21);
   char buffer[400];
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, d,
-                                 exponent ? std::chars_format::scientific : std::chars_format::fixed).ptr;
+                                 exponent ? std::chars_format::scientific : std::chars_format::fixed)
+                       .ptr;
   std::string_view text(buffer, static_cast<std::size_t>(end - buffer));
-  if (const std::size_t n = text.size(); exponent && n >= 4 && text[n - 4] == 'e' && text[n - 3] == '-' && text[n - 2] == '0') {
+  if (const std::size_t n = text.size();
+      exponent && n >= 4 && text[n - 4] == 'e' && text[n - 3] == '-' && text[n - 2] == '0') {
     out.append(text.substr(0, n - 2));
     out += text[n - 1];
     return;
@@ -258,21 +269,38 @@ void append_json_string(std::string& out, std::string_view text) {
         continue;
       }
       const std::string_view rune(p, n);
-      if (rune == "\u2028" || rune == "\u2029") append_unicode_escape(out, rune == "\u2028" ? 0x2028 : 0x2029);
-      else out.append(rune);
+      if (rune == "\u2028" || rune == "\u2029")
+        append_unicode_escape(out, rune == "\u2028" ? 0x2028 : 0x2029);
+      else
+        out.append(rune);
       p += n;
       continue;
     }
     ++p;
     switch (c) {
-      case '"': out.append("\\\""); break;
-      case '\\': out.append("\\\\"); break;
-      case '\b': out.append("\\b"); break;
-      case '\f': out.append("\\f"); break;
-      case '\n': out.append("\\n"); break;
-      case '\r': out.append("\\r"); break;
-      case '\t': out.append("\\t"); break;
-      default: append_unicode_escape(out, c);
+      case '"':
+        out.append("\\\"");
+        break;
+      case '\\':
+        out.append("\\\\");
+        break;
+      case '\b':
+        out.append("\\b");
+        break;
+      case '\f':
+        out.append("\\f");
+        break;
+      case '\n':
+        out.append("\\n");
+        break;
+      case '\r':
+        out.append("\\r");
+        break;
+      case '\t':
+        out.append("\\t");
+        break;
+      default:
+        append_unicode_escape(out, c);
     }
   }
   out += '"';
@@ -293,8 +321,10 @@ void append_compact_json(std::string& out, std::string_view json) {
     }
     if (in_string) {
       out += c;
-      if (c == '\\' && i + 1 < json.size()) out += json[++i];
-      else if (c == '"') in_string = false;
+      if (c == '\\' && i + 1 < json.size())
+        out += json[++i];
+      else if (c == '"')
+        in_string = false;
       continue;
     }
     if (c == ' ' || c == '\n' || c == '\t' || c == '\r') continue;
@@ -335,6 +365,8 @@ std::string encode_json(StructRef s) {
   return out;
 }
 
-void encode_json(std::string& out, const Field& field, const Value& value) { Encoder(out).value(field, value); }
+void encode_json(std::string& out, const Field& field, const Value& value) {
+  Encoder(out).value(field, value);
+}
 
 }  // namespace keelson::api

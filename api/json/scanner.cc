@@ -25,19 +25,28 @@ std::int32_t hex4(const char* p, const char* end) {
 
 char simple_escape(char c) {
   switch (c) {
-    case 'b': return '\b';
-    case 'f': return '\f';
-    case 'n': return '\n';
-    case 'r': return '\r';
-    case 't': return '\t';
+    case 'b':
+      return '\b';
+    case 'f':
+      return '\f';
+    case 'n':
+      return '\n';
+    case 'r':
+      return '\r';
+    case 't':
+      return '\t';
     case '"':
     case '\\':
-    case '/': return c;
-    default: return '\0';
+    case '/':
+      return c;
+    default:
+      return '\0';
   }
 }
 
-bool digit(const char* p, const char* end) { return p < end && *p >= '0' && *p <= '9'; }
+bool digit(const char* p, const char* end) {
+  return p < end && *p >= '0' && *p <= '9';
+}
 
 }  // namespace
 
@@ -52,7 +61,8 @@ std::size_t utf8_length(const char* p, const char* end) {
     return 3;
   }
   if (b >= 0xf0 && b < 0xf5) {
-    if (!tail(1) || !tail(2) || !tail(3) || (b == 0xf0 && byte(1) < 0x90) || (b == 0xf4 && byte(1) >= 0x90)) return 0;
+    if (!tail(1) || !tail(2) || !tail(3) || (b == 0xf0 && byte(1) < 0x90) || (b == 0xf4 && byte(1) >= 0x90))
+      return 0;
     return 4;
   }
   return 0;
@@ -123,8 +133,7 @@ bool Scanner::slow_string(const char* start, std::string_view& out, Arena& arena
       p_ += 4;
       auto rune = static_cast<std::uint32_t>(first);
       if (rune >= 0xd800 && rune < 0xe000) {
-        const std::int32_t second =
-            stop - p_ >= 6 && p_[0] == '\\' && p_[1] == 'u' ? hex4(p_ + 2, stop) : -1;
+        const std::int32_t second = stop - p_ >= 6 && p_[0] == '\\' && p_[1] == 'u' ? hex4(p_ + 2, stop) : -1;
         if (rune < 0xdc00 && second >= 0xdc00 && second < 0xe000) {
           rune = 0x10000 + ((rune - 0xd800) << 10) + (static_cast<std::uint32_t>(second) - 0xdc00);
           p_ += 6;

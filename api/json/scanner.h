@@ -1,8 +1,8 @@
 // JSON text at the lowest level: white space, strings, numbers, skipping. Internal to api/.
 //
-// A Scanner walks a text that it does not own and never reads outside of it. Its functions answer false at the first violation of
-// JSON's grammar and then leave the position unspecified; json_syntax_error() (api/json.h) words the error as Go does.
-// Thread rule: value type.
+// A Scanner walks a text that it does not own and never reads outside of it. Its functions answer false at
+// the first violation of JSON's grammar and then leave the position unspecified; json_syntax_error()
+// (api/json.h) words the error as Go does. Thread rule: value type.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,8 @@ inline const char* find_special(const char* p, const char* end) {
   while (end - p >= 16) {
     const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     // Signed compare: bytes >= 0x80 are negative, so they count as below space too.
-    const __m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, slash)), _mm_cmplt_epi8(x, space));
+    const __m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, slash)),
+                                     _mm_cmplt_epi8(x, space));
     const int mask = _mm_movemask_epi8(hit);
     if (mask != 0) return p + __builtin_ctz(static_cast<unsigned>(mask));
     p += 16;
@@ -41,7 +42,8 @@ inline const char* find_special(const char* p, const char* end) {
 
 class Scanner {
  public:
-  explicit Scanner(std::string_view text) : begin_(text.data()), p_(text.data()), end_(text.data() + text.size()) {}
+  explicit Scanner(std::string_view text)
+      : begin_(text.data()), p_(text.data()), end_(text.data() + text.size()) {}
 
   // The next byte, 0 at the end.
   char peek() const { return p_ < end_ ? *p_ : '\0'; }
@@ -60,11 +62,13 @@ class Scanner {
     return true;
   }
   bool literal(std::string_view word) {
-    if (static_cast<std::size_t>(end_ - p_) < word.size() || std::string_view(p_, word.size()) != word) return false;
+    if (static_cast<std::size_t>(end_ - p_) < word.size() || std::string_view(p_, word.size()) != word)
+      return false;
     p_ += word.size();
     return true;
   }
-  // A string at the opening quote. Plain ones are views into the text; those with escapes or invalid UTF-8 (replaced, as Go does) are made in `arena`.
+  // A string at the opening quote. Plain ones are views into the text; those with escapes or invalid UTF-8
+  // (replaced, as Go does) are made in `arena`.
   bool string(std::string_view& out, Arena& arena);
   // The same without its value.
   bool skip_string();

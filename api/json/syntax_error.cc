@@ -1,4 +1,5 @@
-// json_syntax_error(): Go's wording (encoding/json's scanner), found by walking the text once more with its states.
+// json_syntax_error(): Go's wording (encoding/json's scanner), found by walking the text once more with its
+// states.
 #include <string>
 #include <string_view>
 
@@ -15,7 +16,8 @@ std::string quote_char(unsigned char c) {
   if (c == '\'') return "'\\''";
   if (c == '"') return "'\"'";
   if (c == 0x7f) return "'\\x7f'";
-  if (c >= 0x80 && c < 0xa0) return std::string("'\\u00") + "89"[c >= 0x90] + "0123456789abcdef"[c & 15] + "'";
+  if (c >= 0x80 && c < 0xa0)
+    return std::string("'\\u00") + "89"[c >= 0x90] + "0123456789abcdef"[c & 15] + "'";
   if (c == 0xa0 || c == 0xad) return c == 0xa0 ? "'\\u00a0'" : "'\\u00ad'";
   char utf8[4];
   const std::string text(utf8, json::put_utf8(utf8, c));
@@ -42,7 +44,8 @@ class Grammar {
   }
   bool bad(std::string_view context) {
     error_ = end() ? "unexpected end of JSON input"
-                   : "invalid character " + quote_char(static_cast<unsigned char>(text_[at_])) + " " + std::string(context);
+                   : "invalid character " + quote_char(static_cast<unsigned char>(text_[at_])) + " " +
+                         std::string(context);
     return false;
   }
   static bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -56,7 +59,8 @@ class Grammar {
       if (c < 0x20) return bad("in string literal");
       ++at_;
       if (c != '\\') continue;
-      if (end() || std::string_view("bfnrt\\/\"u").find(peek()) == std::string_view::npos) return bad("in string escape code");
+      if (end() || std::string_view("bfnrt\\/\"u").find(peek()) == std::string_view::npos)
+        return bad("in string escape code");
       if (text_[at_++] != 'u') continue;
       for (int i = 0; i < 4; ++i, ++at_)
         if (end() || !is_hex(peek())) return bad("in \\u hexadecimal character escape");
@@ -66,7 +70,8 @@ class Grammar {
   bool word(std::string_view w) {
     for (std::size_t i = 0; i < w.size(); ++i, ++at_)
       if (end() || text_[at_] != w[i])
-        return bad("in literal " + std::string(w) + " (expecting " + quote_char(static_cast<unsigned char>(w[i])) + ")");
+        return bad("in literal " + std::string(w) + " (expecting " +
+                   quote_char(static_cast<unsigned char>(w[i])) + ")");
     return true;
   }
 
@@ -75,7 +80,8 @@ class Grammar {
       ++at_;
       if (!is_digit(peek())) return bad("in numeric literal");
     }
-    if (peek() == '0') ++at_;
+    if (peek() == '0')
+      ++at_;
     else
       while (is_digit(peek())) ++at_;
     if (peek() == '.') {
@@ -155,6 +161,8 @@ class Grammar {
 
 }  // namespace
 
-std::string json_syntax_error(std::string_view text) { return Grammar(text).run(); }
+std::string json_syntax_error(std::string_view text) {
+  return Grammar(text).run();
+}
 
 }  // namespace keelson::api

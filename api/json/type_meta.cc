@@ -19,12 +19,17 @@ bool equal_fold(std::string_view a, std::string_view lower) {
 
 std::string_view kind_of_value(char c) {
   switch (c) {
-    case '{': return "object";
-    case '[': return "array";
-    case '"': return "string";
+    case '{':
+      return "object";
+    case '[':
+      return "array";
+    case '"':
+      return "string";
     case 't':
-    case 'f': return "bool";
-    default: return "number";
+    case 'f':
+      return "bool";
+    default:
+      return "number";
   }
 }
 
@@ -44,7 +49,8 @@ Result<TypeMeta> find_type_meta(std::string_view text) {
     if (s.peek() != '{') {
       if (s.peek() != 'n')
         error = fmt::format(
-            "json: cannot unmarshal {} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; "
+            "json: cannot unmarshal {} into Go value of type struct {{ APIVersion string "
+            "\"json:\\\"apiVersion,omitempty\\\"\"; "
             "Kind string \"json:\\\"kind,omitempty\\\"\" }}",
             kind_of_value(s.peek()));
       return s.skip_value();
@@ -58,15 +64,17 @@ Result<TypeMeta> find_type_meta(std::string_view text) {
       if (!s.string(name, arena) || !s.expect(':')) return false;
       s.space();
       // encoding/json matches these two names without regard to case.
-      std::string* into = equal_fold(name, "kind") ? &out.kind : equal_fold(name, "apiversion") ? &out.api_version : nullptr;
+      std::string* into = equal_fold(name, "kind")         ? &out.kind
+                          : equal_fold(name, "apiversion") ? &out.api_version
+                                                           : nullptr;
       if (into != nullptr && s.peek() == '"') {
         std::string_view value;
         if (!s.string(value, arena)) return false;
         *into = value;
       } else {
         if (into != nullptr && s.peek() != 'n' && error.empty())
-          error = fmt::format("json: cannot unmarshal {} into Go struct field .{} of type string", kind_of_value(s.peek()),
-                              into == &out.kind ? "kind" : "apiVersion");
+          error = fmt::format("json: cannot unmarshal {} into Go struct field .{} of type string",
+                              kind_of_value(s.peek()), into == &out.kind ? "kind" : "apiVersion");
         if (!s.skip_value()) return false;
       }
       s.space();

@@ -13,10 +13,13 @@ using wire::Reader;
 
 constexpr int kMaxDepth = 100;  // as protobuf libraries have it; the built-in schema needs 20
 
-// How often a repeated field may go on after another one stood between: each time costs a copy, and no encoder does it.
+// How often a repeated field may go on after another one stood between: each time costs a copy, and no
+// encoder does it.
 constexpr int kMaxResumed = 1000;
 
-std::int32_t to_int32(std::int64_t v) { return static_cast<std::int32_t>(v); }
+std::int32_t to_int32(std::int64_t v) {
+  return static_cast<std::int32_t>(v);
+}
 
 class Decoder {
  public:
@@ -66,10 +69,13 @@ class Decoder {
         finish();
         gathering = &field;
         if (!slot.absent() && ++resumed_ > kMaxResumed) return false;
-        if (slot.tag == Tag::kList) values_.insert(values_.end(), slot.l->items, slot.l->items + slot.l->size);
-        if (slot.tag == Tag::kMap) entries_.insert(entries_.end(), slot.m->entries, slot.m->entries + slot.m->size);
+        if (slot.tag == Tag::kList)
+          values_.insert(values_.end(), slot.l->items, slot.l->items + slot.l->size);
+        if (slot.tag == Tag::kMap)
+          entries_.insert(entries_.end(), slot.m->entries, slot.m->entries + slot.m->size);
       }
-      if (field.shape == Shape::kList ? !list_item(r, field, depth) : !map_entry(r, field, depth)) return false;
+      if (field.shape == Shape::kList ? !list_item(r, field, depth) : !map_entry(r, field, depth))
+        return false;
     }
     if (!r.ok()) return false;
     finish();
@@ -142,12 +148,18 @@ class Decoder {
   // The value of a map entry that came without one.
   Value empty_value(const Field& field) {
     switch (field.scalar) {
-      case Scalar::kStruct: return Value::of(StructData::make(arena_, *field.type));
-      case Scalar::kString: return Value::of_string({});
-      case Scalar::kBytes: return Value::of_text(Tag::kBytes, {});
-      case Scalar::kQuantity: return Value::of_text(Tag::kQuantity, "0");
-      case Scalar::kBool: return Value::of_bool(false);
-      default: return Value::of_int(0);
+      case Scalar::kStruct:
+        return Value::of(StructData::make(arena_, *field.type));
+      case Scalar::kString:
+        return Value::of_string({});
+      case Scalar::kBytes:
+        return Value::of_text(Tag::kBytes, {});
+      case Scalar::kQuantity:
+        return Value::of_text(Tag::kQuantity, "0");
+      case Scalar::kBool:
+        return Value::of_bool(false);
+      default:
+        return Value::of_int(0);
     }
   }
 
@@ -191,8 +203,10 @@ class Decoder {
         Time t;
         if (!bytes.empty()) t.seconds = 0;
         while (r.next()) {
-          if (r.field() == 1) t.seconds = r.sint();
-          else if (r.field() == 2) t.nanos = to_int32(r.sint());
+          if (r.field() == 1)
+            t.seconds = r.sint();
+          else if (r.field() == 2)
+            t.nanos = to_int32(r.sint());
         }
         if (t.nanos < 0 || t.nanos > 999'999'999) return false;
         // Go formats years 0 to 9999 only.
@@ -222,9 +236,12 @@ class Decoder {
         std::int64_t type = 0, number = 0;
         std::string_view text;
         while (r.next()) {
-          if (r.field() == 1) type = r.sint();
-          else if (r.field() == 2) number = r.sint();
-          else if (r.field() == 3) text = r.bytes();
+          if (r.field() == 1)
+            type = r.sint();
+          else if (r.field() == 2)
+            number = r.sint();
+          else if (r.field() == 3)
+            text = r.bytes();
         }
         out = type == 1 ? Value::of_string(arena_.copy(text)) : Value::of_int(to_int32(number));
         return r.ok();
@@ -238,8 +255,10 @@ class Decoder {
             raw = r.bytes();
             present = true;
           }
-        if (present) out = Value::of_text(Tag::kRaw, arena_.copy(raw));
-        else if (field.pointer) out = Value::of_text(Tag::kRaw, "null");
+        if (present)
+          out = Value::of_text(Tag::kRaw, arena_.copy(raw));
+        else if (field.pointer)
+          out = Value::of_text(Tag::kRaw, "null");
         return r.ok();
       }
       default:
@@ -259,7 +278,9 @@ Result<std::unique_ptr<Object>> decode(std::string_view message, std::unique_ptr
   return object;
 }
 
-std::size_t arena_guess(std::string_view message) { return message.size() * 4 + 256; }
+std::size_t arena_guess(std::string_view message) {
+  return message.size() * 4 + 256;
+}
 
 }  // namespace
 
@@ -271,11 +292,14 @@ Result<std::unique_ptr<Object>> decode_protobuf(std::string_view message, const 
   return decode(message, Object::make(type, arena_guess(message)));
 }
 
-bool has_envelope(std::string_view bytes) { return bytes.starts_with(kProtobufMagic); }
+bool has_envelope(std::string_view bytes) {
+  return bytes.starts_with(kProtobufMagic);
+}
 
 Result<Envelope> open_envelope(std::string_view bytes) {
   if (!has_envelope(bytes))
-    return fail(Code::kInvalidArgument, "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]");
+    return fail(Code::kInvalidArgument,
+                "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]");
   Envelope out;
   Reader r(bytes.substr(kProtobufMagic.size()));
   while (r.next()) {
@@ -283,16 +307,25 @@ Result<Envelope> open_envelope(std::string_view bytes) {
       case 1: {
         Reader meta(r.bytes());
         while (meta.next()) {
-          if (meta.field() == 1) out.api_version = meta.bytes();
-          else if (meta.field() == 2) out.kind = meta.bytes();
+          if (meta.field() == 1)
+            out.api_version = meta.bytes();
+          else if (meta.field() == 2)
+            out.kind = meta.bytes();
         }
         if (!meta.ok()) return fail(Code::kInvalidArgument, "malformed protobuf envelope");
         break;
       }
-      case 2: out.raw = r.bytes(); break;
-      case 3: out.content_encoding = r.bytes(); break;
-      case 4: out.content_type = r.bytes(); break;
-      default: break;
+      case 2:
+        out.raw = r.bytes();
+        break;
+      case 3:
+        out.content_encoding = r.bytes();
+        break;
+      case 4:
+        out.content_type = r.bytes();
+        break;
+      default:
+        break;
     }
   }
   if (!r.ok()) return fail(Code::kInvalidArgument, "malformed protobuf envelope");

@@ -1,5 +1,5 @@
-// encode_protobuf(): written from the back to the front, so that each message's length is known when its tag is written and no size
-// has to be counted beforehand (as upstream's generated code does).
+// encode_protobuf(): written from the back to the front, so that each message's length is known when its tag
+// is written and no size has to be counted beforehand (as upstream's generated code does).
 #include <bit>
 #include <cstring>
 
@@ -191,7 +191,8 @@ std::string seal_envelope(std::string_view api_version, std::string_view kind, s
 
 std::string encode_enveloped(const Object& object) {
   const std::string raw = encode_protobuf(object.root());
-  if (const KindInfo* kind = object.kind(); kind != nullptr) return seal_envelope(kind->api_version, kind->kind, raw);
+  if (const KindInfo* kind = object.kind(); kind != nullptr)
+    return seal_envelope(kind->api_version, kind->kind, raw);
   return seal_envelope(object.root().find("apiVersion").as_text(), object.root().find("kind").as_text(), raw);
 }
 

@@ -1,12 +1,12 @@
-// yaml_to_json(): libyaml's parser (go-yaml is a port of it, so grammar and messages agree), go-yaml's meaning of scalars.
+// yaml_to_json(): libyaml's parser (go-yaml is a port of it, so grammar and messages agree), go-yaml's
+// meaning of scalars.
+#include <fmt/format.h>
 #include <yaml.h>
 
 #include <cmath>
 #include <deque>
 #include <map>
 #include <string>
-
-#include <fmt/format.h>
 
 #include "api/field_error.h"
 #include "api/json.h"
@@ -50,7 +50,9 @@ class Event {
   yaml_event_t event_{};
 };
 
-std::string text_of(const yaml_char_t* s) { return s != nullptr ? reinterpret_cast<const char*>(s) : ""; }
+std::string text_of(const yaml_char_t* s) {
+  return s != nullptr ? reinterpret_cast<const char*>(s) : "";
+}
 
 // Reads one document into nodes. Throws Failure.
 class Composer {
@@ -81,10 +83,14 @@ class Composer {
   void next(Event& event) {
     if (yaml_parser_parse(&parser_, event.get()) == 1) return;
     std::size_t line = 0;
-    if (parser_.problem_mark.line != 0) line = parser_.problem_mark.line + (parser_.error == YAML_SCANNER_ERROR ? 1 : 0);
-    else if (parser_.context_mark.line != 0) line = parser_.context_mark.line;
-    const char* problem = parser_.problem != nullptr ? parser_.problem : "unknown problem parsing YAML content";
-    throw Failure{line != 0 ? fmt::format("yaml: line {}: {}", line, problem) : fmt::format("yaml: {}", problem)};
+    if (parser_.problem_mark.line != 0)
+      line = parser_.problem_mark.line + (parser_.error == YAML_SCANNER_ERROR ? 1 : 0);
+    else if (parser_.context_mark.line != 0)
+      line = parser_.context_mark.line;
+    const char* problem =
+        parser_.problem != nullptr ? parser_.problem : "unknown problem parsing YAML content";
+    throw Failure{line != 0 ? fmt::format("yaml: line {}: {}", line, problem)
+                            : fmt::format("yaml: {}", problem)};
   }
 
   Node* make(Node::Type type, Event& event, const yaml_char_t* anchor, const yaml_char_t* tag) {
@@ -115,12 +121,14 @@ class Composer {
         return out;
       }
       case YAML_SEQUENCE_START_EVENT: {
-        Node* out = make(Node::Type::kSequence, event, event->data.sequence_start.anchor, event->data.sequence_start.tag);
+        Node* out = make(Node::Type::kSequence, event, event->data.sequence_start.anchor,
+                         event->data.sequence_start.tag);
         gather(*out, YAML_SEQUENCE_END_EVENT, depth);
         return out;
       }
       case YAML_MAPPING_START_EVENT: {
-        Node* out = make(Node::Type::kMapping, event, event->data.mapping_start.anchor, event->data.mapping_start.tag);
+        Node* out = make(Node::Type::kMapping, event, event->data.mapping_start.anchor,
+                         event->data.mapping_start.tag);
         gather(*out, YAML_MAPPING_END_EVENT, depth);
         return out;
       }
@@ -152,14 +160,16 @@ class Writer {
     if (depth > kMaxDepth) throw Failure{"yaml: exceeded max depth"};
     ++decoded_;
     if (aliases_ > 0) ++from_aliases_;
-    if (from_aliases_ > 100 && decoded_ > 1000 && static_cast<double>(from_aliases_) / decoded_ > allowed_ratio())
+    if (from_aliases_ > 100 && decoded_ > 1000 &&
+        static_cast<double>(from_aliases_) / decoded_ > allowed_ratio())
       throw Failure{"yaml: document contains excessive aliasing"};
     switch (node.type) {
       case Node::Type::kScalar:
         json += scalar(node);
         return;
       case Node::Type::kAlias:
-        if (open_[&node]++ > 0) throw Failure{fmt::format("yaml: anchor '{}' value contains itself", node.text)};
+        if (open_[&node]++ > 0)
+          throw Failure{fmt::format("yaml: anchor '{}' value contains itself", node.text)};
         ++aliases_;
         value(json, *node.target, depth + 1);
         --aliases_;
@@ -207,7 +217,8 @@ class Writer {
     for (std::size_t i = 0; i + 1 < node.children.size(); i += 2) {
       const Node& key = *node.children[i];
       const Node& item = *node.children[i + 1];
-      if (key.type == Node::Type::kScalar && key.text == "<<" && (key.plain || key.tag == "tag:yaml.org,2002:merge")) {
+      if (key.type == Node::Type::kScalar && key.text == "<<" &&
+          (key.plain || key.tag == "tag:yaml.org,2002:merge")) {
         merge(members, item, depth + 1);
         continue;
       }
@@ -231,7 +242,8 @@ class Writer {
     for (std::size_t i = node.children.size(); i-- > 0;) {
       const Node* item = node.children[i];
       if (item->type == Node::Type::kAlias) item = item->target;
-      if (item->type != Node::Type::kMapping) throw Failure{"yaml: map merge requires map or sequence of maps as the value"};
+      if (item->type != Node::Type::kMapping)
+        throw Failure{"yaml: map merge requires map or sequence of maps as the value"};
       mapping(members, *item, depth);
     }
   }
@@ -243,12 +255,18 @@ class Writer {
     const yaml::Scalar s = yaml::resolve(key.text);
     is_string = s.kind == Kind::kString || s.kind == Kind::kTimestamp;
     switch (s.kind) {
-      case Kind::kBool: return s.boolean ? "true" : "false";
-      case Kind::kInt: return std::to_string(s.integer);
-      case Kind::kUint: return std::to_string(s.unsigned_integer);
-      case Kind::kFloat: return yaml::format_float(static_cast<float>(s.real));
-      case Kind::kNull: throw Failure{"unsupported map key of type: %!s(<nil>), key: <nil>"};
-      default: return key.text;
+      case Kind::kBool:
+        return s.boolean ? "true" : "false";
+      case Kind::kInt:
+        return std::to_string(s.integer);
+      case Kind::kUint:
+        return std::to_string(s.unsigned_integer);
+      case Kind::kFloat:
+        return yaml::format_float(static_cast<float>(s.real));
+      case Kind::kNull:
+        throw Failure{"unsupported map key of type: %!s(<nil>), key: <nil>"};
+      default:
+        return key.text;
     }
   }
 
@@ -267,7 +285,8 @@ class Writer {
     }
     constexpr std::string_view kNames[] = {"str", "null", "bool", "int", "int", "float", "timestamp"};
     const std::string_view is = kNames[static_cast<std::size_t>(s.kind)];
-    if (is != wanted) throw Failure{fmt::format("yaml: cannot decode !!{} `{}` as a !!{}", is, node.text, wanted)};
+    if (is != wanted)
+      throw Failure{fmt::format("yaml: cannot decode !!{} `{}` as a !!{}", is, node.text, wanted)};
   }
 
   std::string scalar(const Node& node) {
@@ -285,13 +304,18 @@ class Writer {
     yaml::Scalar s = yaml::resolve(node.text);
     if (!node.plain) check_tag(node, s);
     switch (s.kind) {
-      case Kind::kNull: return "null";
-      case Kind::kBool: return s.boolean ? "true" : "false";
-      case Kind::kInt: return std::to_string(s.integer);
-      case Kind::kUint: return std::to_string(s.unsigned_integer);
+      case Kind::kNull:
+        return "null";
+      case Kind::kBool:
+        return s.boolean ? "true" : "false";
+      case Kind::kInt:
+        return std::to_string(s.integer);
+      case Kind::kUint:
+        return std::to_string(s.unsigned_integer);
       case Kind::kFloat:
         if (std::isnan(s.real)) throw Failure{"json: unsupported value: NaN"};
-        if (std::isinf(s.real)) throw Failure{s.real > 0 ? "json: unsupported value: +Inf" : "json: unsupported value: -Inf"};
+        if (std::isinf(s.real))
+          throw Failure{s.real > 0 ? "json: unsupported value: +Inf" : "json: unsupported value: -Inf"};
         append_json_double(json, s.real);
         return json;
       default:
@@ -314,8 +338,10 @@ Result<YamlAsJson> yaml_to_json(std::string_view yaml) {
   try {
     Composer composer(yaml);
     const Node* root = composer.document();
-    if (root == nullptr) out.json = "null";
-    else Writer(out).value(out.json, *root);
+    if (root == nullptr)
+      out.json = "null";
+    else
+      Writer(out).value(out.json, *root);
   } catch (const Failure& failure) {
     return fail(Code::kInvalidArgument, failure.message);
   }

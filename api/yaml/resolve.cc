@@ -14,7 +14,9 @@ bool one_of(std::string_view text, std::initializer_list<std::string_view> words
   return std::ranges::find(words, text) != words.end();
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 std::size_t digits(std::string_view text, std::size_t at) {
   std::size_t n = 0;
@@ -44,7 +46,8 @@ bool float_shape(std::string_view text) {
   return at == text.size();
 }
 
-// The forms go-yaml takes for a timestamp: a date, or a date with a time after T, t (zone required) or a space (no zone).
+// The forms go-yaml takes for a timestamp: a date, or a date with a time after T, t (zone required) or a
+// space (no zone).
 bool is_timestamp(std::string_view text) {
   if (digits(text, 0) != 4) return false;
   std::size_t at = 4;
@@ -69,8 +72,8 @@ bool is_timestamp(std::string_view text) {
   }
   if (separator == ' ') return at == text.size();
   const std::string_view zone = text.substr(at);
-  return zone == "Z" || (zone.size() == 6 && (zone[0] == '+' || zone[0] == '-') && digits(zone, 1) == 2 && zone[3] == ':' &&
-                         digits(zone, 4) == 2);
+  return zone == "Z" || (zone.size() == 6 && (zone[0] == '+' || zone[0] == '-') && digits(zone, 1) == 2 &&
+                         zone[3] == ':' && digits(zone, 4) == 2);
 }
 
 // strconv.ParseInt and ParseUint with base 0: 0x, 0o, 0b and 0 prefixes.
@@ -117,7 +120,8 @@ Scalar resolve(std::string_view text) {
   const char c = text[0];
   if (std::string_view("yYnNtTfFoO").find(c) != std::string_view::npos) {
     const bool yes = one_of(text, {"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"});
-    const bool no = one_of(text, {"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"});
+    const bool no =
+        one_of(text, {"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"});
     if (yes || no) {
       out.kind = Kind::kBool;
       out.boolean = yes;
@@ -125,9 +129,12 @@ Scalar resolve(std::string_view text) {
     return out;
   }
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  if (one_of(text, {".nan", ".NaN", ".NAN"})) out.real = std::nan(""), out.kind = Kind::kFloat;
-  else if (one_of(text, {".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"})) out.real = kInfinity, out.kind = Kind::kFloat;
-  else if (one_of(text, {"-.inf", "-.Inf", "-.INF"})) out.real = -kInfinity, out.kind = Kind::kFloat;
+  if (one_of(text, {".nan", ".NaN", ".NAN"}))
+    out.real = std::nan(""), out.kind = Kind::kFloat;
+  else if (one_of(text, {".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"}))
+    out.real = kInfinity, out.kind = Kind::kFloat;
+  else if (one_of(text, {"-.inf", "-.Inf", "-.INF"}))
+    out.real = -kInfinity, out.kind = Kind::kFloat;
   if (out.kind != Kind::kString) return out;
   if (c == '.') {
     if (float_shape(text)) parse_real(text, out);
@@ -169,8 +176,9 @@ std::string format_float(double d) {
   const double magnitude = std::fabs(d);
   const bool exponent = d != 0 && (magnitude < 1e-4 || magnitude >= 1e6);
   char buffer[400];
-  const auto end =
-      std::to_chars(buffer, buffer + sizeof buffer, d, exponent ? std::chars_format::scientific : std::chars_format::fixed).ptr;
+  const auto end = std::to_chars(buffer, buffer + sizeof buffer, d,
+                                 exponent ? std::chars_format::scientific : std::chars_format::fixed)
+                       .ptr;
   return std::string(buffer, end);
 }
 

@@ -15,14 +15,17 @@ namespace keelson::api {
 
 namespace {
 
-bool is_digit(char32_t c) { return c >= '0' && c <= '9'; }
+bool is_digit(char32_t c) {
+  return c >= '0' && c <= '9';
+}
 
-// Near enough to Unicode's letters for sorting keys: beyond ASCII everything but Latin-1 signs, punctuation, symbols and emoji.
+// Near enough to Unicode's letters for sorting keys: beyond ASCII everything but Latin-1 signs, punctuation,
+// symbols and emoji.
 bool is_letter(char32_t c) {
   if (c < 0x80) return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
   if (c < 0xc0) return c == 0xaa || c == 0xb5 || c == 0xba;
-  return c != 0xd7 && c != 0xf7 && !(c >= 0x2000 && c < 0x2c00) && !(c >= 0x3000 && c < 0x3040) && c != 0xfffd &&
-         !(c >= 0x1f000 && c < 0x20000);
+  return c != 0xd7 && c != 0xf7 && !(c >= 0x2000 && c < 0x2c00) && !(c >= 0x3000 && c < 0x3040) &&
+         c != 0xfffd && !(c >= 0x1f000 && c < 0x20000);
 }
 
 std::u32string runes(std::string_view text) {
@@ -31,7 +34,8 @@ std::u32string runes(std::string_view text) {
     const auto b = static_cast<unsigned char>(text[i]);
     const std::size_t n = b < 0x80 ? 1 : b >= 0xf0 ? 4 : b >= 0xe0 ? 3 : b >= 0xc0 ? 2 : 1;
     char32_t rune = n == 1 ? b : b & (0xffu >> (n + 1));
-    for (std::size_t k = 1; k < n && i + k < text.size(); ++k) rune = rune << 6 | (static_cast<unsigned char>(text[i + k]) & 0x3f);
+    for (std::size_t k = 1; k < n && i + k < text.size(); ++k)
+      rune = rune << 6 | (static_cast<unsigned char>(text[i + k]) & 0x3f);
     out.push_back(rune);
     i += n;
   }
@@ -56,8 +60,10 @@ bool key_less(std::string_view a_text, std::string_view b_text) {
         }
     }
     std::size_t ai = i, bi = i;
-    for (; ai < a.size() && is_digit(at(a, ai)) && ai < i + 18; ++ai) an = an * 10 + static_cast<std::int64_t>(a[ai] - '0');
-    for (; bi < b.size() && is_digit(at(b, bi)) && bi < i + 18; ++bi) bn = bn * 10 + static_cast<std::int64_t>(b[bi] - '0');
+    for (; ai < a.size() && is_digit(at(a, ai)) && ai < i + 18; ++ai)
+      an = an * 10 + static_cast<std::int64_t>(a[ai] - '0');
+    for (; bi < b.size() && is_digit(at(b, bi)) && bi < i + 18; ++bi)
+      bn = bn * 10 + static_cast<std::int64_t>(b[bi] - '0');
     if (an != bn) return an < bn;
     if (ai != bi) return ai < bi;
     return at(a, i) < at(b, i);
@@ -114,12 +120,18 @@ class Emitter {
   void value(const boost::json::value& v) {
     yaml_event_t event;
     switch (v.kind()) {
-      case boost::json::kind::null: return scalar("null", YAML_PLAIN_SCALAR_STYLE);
-      case boost::json::kind::bool_: return scalar(v.get_bool() ? "true" : "false", YAML_PLAIN_SCALAR_STYLE);
-      case boost::json::kind::int64: return scalar(std::to_string(v.get_int64()), YAML_PLAIN_SCALAR_STYLE);
-      case boost::json::kind::uint64: return scalar(std::to_string(v.get_uint64()), YAML_PLAIN_SCALAR_STYLE);
-      case boost::json::kind::double_: return scalar(yaml::format_float(v.get_double()), YAML_PLAIN_SCALAR_STYLE);
-      case boost::json::kind::string: return string({v.get_string().data(), v.get_string().size()});
+      case boost::json::kind::null:
+        return scalar("null", YAML_PLAIN_SCALAR_STYLE);
+      case boost::json::kind::bool_:
+        return scalar(v.get_bool() ? "true" : "false", YAML_PLAIN_SCALAR_STYLE);
+      case boost::json::kind::int64:
+        return scalar(std::to_string(v.get_int64()), YAML_PLAIN_SCALAR_STYLE);
+      case boost::json::kind::uint64:
+        return scalar(std::to_string(v.get_uint64()), YAML_PLAIN_SCALAR_STYLE);
+      case boost::json::kind::double_:
+        return scalar(yaml::format_float(v.get_double()), YAML_PLAIN_SCALAR_STYLE);
+      case boost::json::kind::string:
+        return string({v.get_string().data(), v.get_string().size()});
       case boost::json::kind::array:
         yaml_sequence_start_event_initialize(&event, nullptr, nullptr, 1, YAML_BLOCK_SEQUENCE_STYLE);
         emit(event);
@@ -129,7 +141,9 @@ class Emitter {
       case boost::json::kind::object: {
         std::vector<const boost::json::key_value_pair*> members;
         for (const auto& member : v.get_object()) members.push_back(&member);
-        const auto key = [](const boost::json::key_value_pair* m) { return std::string_view(m->key().data(), m->key().size()); };
+        const auto key = [](const boost::json::key_value_pair* m) {
+          return std::string_view(m->key().data(), m->key().size());
+        };
         std::ranges::sort(members, [&](auto* a, auto* b) { return key_less(key(a), key(b)); });
         yaml_mapping_start_event_initialize(&event, nullptr, nullptr, 1, YAML_BLOCK_MAPPING_STYLE);
         emit(event);

@@ -6,10 +6,9 @@
 #include "api/json.h"
 #include "api/protobuf.h"
 #include "bench/measure.h"
+#include "bench/plain_structs/templates.h"
 #include "bench/sample_pod.h"
 #include "plain.h"
-
-#include "bench/plain_structs/templates.h"
 
 namespace {
 std::size_t allocated = 0, allocations = 0;
@@ -19,8 +18,12 @@ void* operator new(std::size_t n) {
   ++allocations;
   return std::malloc(n);
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p) noexcept {
+  std::free(p);
+}
+void operator delete(void* p, std::size_t) noexcept {
+  std::free(p);
+}
 
 int main() {
   using namespace keelson;
@@ -53,9 +56,10 @@ int main() {
   };
   allocated = allocations = 0;
   const auto pod = parse();
-  std::printf("plain structs: %zu bytes in %zu allocations per decoded object; sizeof(Pod) %zu\n", allocated, allocations,
-              sizeof(core_v1_Pod));
-  std::printf("same JSON: %s, same protobuf: %s\n", to_json(*pod) == text ? "yes" : "no", to_pb(*pod) == message ? "yes" : "no");
+  std::printf("plain structs: %zu bytes in %zu allocations per decoded object; sizeof(Pod) %zu\n", allocated,
+              allocations, sizeof(core_v1_Pod));
+  std::printf("same JSON: %s, same protobuf: %s\n", to_json(*pod) == text ? "yes" : "no",
+              to_pb(*pod) == message ? "yes" : "no");
   bench::measure("JSON decode", [&] { return parse()->metadata.name.size(); });
   bench::measure("JSON encode", [&] { return to_json(*pod).size(); });
   bench::measure("JSON decode + encode", [&] { return to_json(*parse()).size(); });

@@ -18,11 +18,19 @@ using api::Arena;
 using api::json::Scanner;
 class Back;
 
-struct Blob { std::string text; };
-struct RawText { std::string text; };
-struct Amount { std::string text; };
+struct Blob {
+  std::string text;
+};
+struct RawText {
+  std::string text;
+};
+struct Amount {
+  std::string text;
+};
 template <bool micro>
-struct When { api::Time time; };
+struct When {
+  api::Time time;
+};
 struct NumberOrText {
   bool is_text = false;
   std::int32_t number = 0;

@@ -179,7 +179,8 @@ bool object(Scanner& s, Arena& a, const api::Type& type, F&& field_at) {
     std::string_view name;
     if (!s.string(name, a) || !s.expect(':')) return false;
     s.space();
-    const api::Field* f = next < type.fields.size() && type.fields[next].name == name ? &type.fields[next] : type.find(name);
+    const api::Field* f =
+        next < type.fields.size() && type.fields[next].name == name ? &type.fields[next] : type.find(name);
     if (f == nullptr ? !s.skip_value() : !field_at(f->index)) return false;
     if (f != nullptr) next = f->index + 1u;
     s.space();
@@ -192,16 +193,26 @@ bool object(Scanner& s, Arena& a, const api::Type& type, F&& field_at) {
 }
 
 // ---- zero ----
-inline bool is_zero(const std::string& o) { return o.empty(); }
+inline bool is_zero(const std::string& o) {
+  return o.empty();
+}
 template <class T>
   requires std::is_arithmetic_v<T>
 bool is_zero(const T& o) {
   return o == T{};
 }
-inline bool is_zero(const Blob& o) { return o.text.empty(); }
-inline bool is_zero(const RawText& o) { return o.text.empty(); }
-inline bool is_zero(const Amount& o) { return o.text.empty(); }
-inline bool is_zero(const NumberOrText& o) { return !o.is_text && o.number == 0; }
+inline bool is_zero(const Blob& o) {
+  return o.text.empty();
+}
+inline bool is_zero(const RawText& o) {
+  return o.text.empty();
+}
+inline bool is_zero(const Amount& o) {
+  return o.text.empty();
+}
+inline bool is_zero(const NumberOrText& o) {
+  return !o.is_text && o.number == 0;
+}
 template <bool m>
 bool is_zero(const When<m>& o) {
   return o.time.is_zero();
@@ -228,22 +239,36 @@ bool left_out(const std::optional<std::map<std::string, T, std::less<>>>& o) {
 }
 
 // ---- JSON out ----
-inline void write(std::string& out, const std::string& o) { api::append_json_string(out, o); }
-inline void write(std::string& out, bool o) { out.append(o ? "true" : "false"); }
+inline void write(std::string& out, const std::string& o) {
+  api::append_json_string(out, o);
+}
+inline void write(std::string& out, bool o) {
+  out.append(o ? "true" : "false");
+}
 template <class T>
   requires(std::is_arithmetic_v<T> && !std::is_same_v<T, bool>)
 void write(std::string& out, T o) {
   char b[32];
   out.append(b, std::to_chars(b, b + sizeof b, o).ptr);
 }
-inline void write(std::string& out, const Blob& o) { out += '"' + base64_encode(o.text) + '"'; }
-inline void write(std::string& out, const RawText& o) { o.text.empty() ? void(out.append("null")) : api::append_compact_json(out, o.text); }
-inline void write(std::string& out, const Amount& o) { api::append_json_string(out, o.text.empty() ? "0" : o.text); }
-inline void write(std::string& out, const NumberOrText& o) { o.is_text ? write(out, o.text) : write(out, o.number); }
+inline void write(std::string& out, const Blob& o) {
+  out += '"' + base64_encode(o.text) + '"';
+}
+inline void write(std::string& out, const RawText& o) {
+  o.text.empty() ? void(out.append("null")) : api::append_compact_json(out, o.text);
+}
+inline void write(std::string& out, const Amount& o) {
+  api::append_json_string(out, o.text.empty() ? "0" : o.text);
+}
+inline void write(std::string& out, const NumberOrText& o) {
+  o.is_text ? write(out, o.text) : write(out, o.number);
+}
 template <bool m>
 void write(std::string& out, const When<m>& o) {
-  if (o.time.is_zero()) out.append("null");
-  else out.append("\"").append(m ? api::format_micro_time(o.time) : api::format_time(o.time)).append("\"");
+  if (o.time.is_zero())
+    out.append("null");
+  else
+    out.append("\"").append(m ? api::format_micro_time(o.time) : api::format_time(o.time)).append("\"");
 }
 template <class T>
   requires requires(std::string& out, const T& o) { encode_json(out, o); }
@@ -252,8 +277,10 @@ void write(std::string& out, const T& o) {
 }
 template <class T>
 void write(std::string& out, const std::unique_ptr<T>& o) {
-  if (o) write(out, *o);
-  else out.append("null");
+  if (o)
+    write(out, *o);
+  else
+    out.append("null");
 }
 template <class T>
 void write(std::string& out, const std::optional<std::vector<T>>& o);
@@ -261,43 +288,57 @@ template <class T>
 void write(std::string& out, const std::optional<std::map<std::string, T, std::less<>>>& o);
 template <class T>
 void write(std::string& out, const std::optional<T>& o) {
-  if (o) write(out, *o);
-  else out.append("null");
+  if (o)
+    write(out, *o);
+  else
+    out.append("null");
 }
 template <class T>
 void write(std::string& out, const std::optional<std::vector<T>>& o) {
   if (!o) return void(out.append("null"));
   out += '[';
   for (const T& x : *o) write(out, x), out += ',';
-  if (out.back() == ',') out.back() = ']';
-  else out += ']';
+  if (out.back() == ',')
+    out.back() = ']';
+  else
+    out += ']';
 }
 template <class T>
 void write(std::string& out, const std::optional<std::map<std::string, T, std::less<>>>& o) {
   if (!o) return void(out.append("null"));
   out += '{';
   for (const auto& [k, x] : *o) write(out, k), out += ':', write(out, x), out += ',';
-  if (out.back() == ',') out.back() = '}';
-  else out += '}';
+  if (out.back() == ',')
+    out.back() = '}';
+  else
+    out += '}';
 }
 
 // ---- protobuf in ----
-inline bool take(wire::Reader& r, std::string& o) { return o = r.bytes(), r.ok(); }
+inline bool take(wire::Reader& r, std::string& o) {
+  return o = r.bytes(), r.ok();
+}
 template <class T>
   requires std::is_arithmetic_v<T>
 bool take(wire::Reader& r, T& o) {
-  if constexpr (std::is_same_v<T, double>) o = r.real();
-  else o = static_cast<T>(r.uint());
+  if constexpr (std::is_same_v<T, double>)
+    o = r.real();
+  else
+    o = static_cast<T>(r.uint());
   return r.ok();
 }
-inline bool take(wire::Reader& r, Blob& o) { return take(r, o.text); }
+inline bool take(wire::Reader& r, Blob& o) {
+  return take(r, o.text);
+}
 inline bool take_text(wire::Reader& outer, std::string& o) {
   wire::Reader r(outer.bytes());
   while (r.next())
     if (r.field() == 1) o = r.bytes();
   return outer.ok() && r.ok();
 }
-inline bool take(wire::Reader& r, RawText& o) { return take_text(r, o.text); }
+inline bool take(wire::Reader& r, RawText& o) {
+  return take_text(r, o.text);
+}
 inline bool take(wire::Reader& r, Amount& o) {
   if (!take_text(r, o.text)) return false;
   auto q = api::Quantity::normalize(o.text.empty() ? "0" : std::string_view(o.text));
@@ -311,17 +352,22 @@ bool take(wire::Reader& outer, When<m>& o) {
   wire::Reader r(bytes);
   if (!bytes.empty()) o.time.seconds = 0;
   while (r.next()) {
-    if (r.field() == 1) o.time.seconds = r.sint();
-    else if (r.field() == 2) o.time.nanos = static_cast<std::int32_t>(r.sint());
+    if (r.field() == 1)
+      o.time.seconds = r.sint();
+    else if (r.field() == 2)
+      o.time.nanos = static_cast<std::int32_t>(r.sint());
   }
   return outer.ok() && r.ok();
 }
 inline bool take(wire::Reader& outer, NumberOrText& o) {
   wire::Reader r(outer.bytes());
   while (r.next()) {
-    if (r.field() == 1) o.is_text = r.uint() == 1;
-    else if (r.field() == 2) o.number = static_cast<std::int32_t>(r.uint());
-    else if (r.field() == 3) o.text = r.bytes();
+    if (r.field() == 1)
+      o.is_text = r.uint() == 1;
+    else if (r.field() == 2)
+      o.number = static_cast<std::int32_t>(r.uint());
+    else if (r.field() == 3)
+      o.text = r.bytes();
   }
   return outer.ok() && r.ok();
 }
@@ -355,28 +401,38 @@ bool take(wire::Reader& outer, std::optional<std::map<std::string, T, std::less<
   std::string k;
   T v{};
   while (r.next()) {
-    if (r.field() == 1) k = r.bytes();
-    else if (r.field() == 2 && !take(r, v)) return false;
+    if (r.field() == 1)
+      k = r.bytes();
+    else if (r.field() == 2 && !take(r, v))
+      return false;
   }
   o->insert_or_assign(std::move(k), std::move(v));
   return outer.ok() && r.ok();
 }
 
 // ---- protobuf out, back to front ----
-inline void put(Back& w, std::uint32_t n, const std::string& o) { w.text(n, o); }
+inline void put(Back& w, std::uint32_t n, const std::string& o) {
+  w.text(n, o);
+}
 template <class T>
   requires std::is_arithmetic_v<T>
 void put(Back& w, std::uint32_t n, const T& o) {
   w.number(n, static_cast<std::int64_t>(o));
 }
-inline void put(Back& w, std::uint32_t n, const Blob& o) { w.text(n, o.text); }
+inline void put(Back& w, std::uint32_t n, const Blob& o) {
+  w.text(n, o.text);
+}
 inline void put_text(Back& w, std::uint32_t n, std::string_view t) {
   const std::size_t before = w.written();
   w.text(1, t);
   w.close(n, before);
 }
-inline void put(Back& w, std::uint32_t n, const RawText& o) { put_text(w, n, o.text); }
-inline void put(Back& w, std::uint32_t n, const Amount& o) { put_text(w, n, o.text.empty() ? "0" : std::string_view(o.text)); }
+inline void put(Back& w, std::uint32_t n, const RawText& o) {
+  put_text(w, n, o.text);
+}
+inline void put(Back& w, std::uint32_t n, const Amount& o) {
+  put_text(w, n, o.text.empty() ? "0" : std::string_view(o.text));
+}
 template <bool m>
 void put(Back& w, std::uint32_t n, const When<m>& o) {
   const std::size_t before = w.written();

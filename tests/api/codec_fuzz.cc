@@ -1,5 +1,5 @@
-// JSON, YAML and protobuf decoders on any bytes: they refuse or decode, and what they decode survives every round trip.
-// First byte: which kind and which form.
+// JSON, YAML and protobuf decoders on any bytes: they refuse or decode, and what they decode survives every
+// round trip. First byte: which kind and which form.
 #include <cstdint>
 #include <string_view>
 

@@ -1,4 +1,5 @@
-// The published golden objects and the recorded stored bytes: JSON and protobuf of the same object, both ways.
+// The published golden objects and the recorded stored bytes: JSON and protobuf of the same object, both
+// ways.
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
@@ -16,10 +17,13 @@ const KindInfo* kind_of_file(const std::string& stem) {
   const std::size_t last = stem.rfind('.');
   const std::size_t middle = stem.rfind('.', last - 1);
   const std::string group = stem.substr(0, middle);
-  return find_kind(group == "core" ? "" : group, stem.substr(middle + 1, last - middle - 1), stem.substr(last + 1));
+  return find_kind(group == "core" ? "" : group, stem.substr(middle + 1, last - middle - 1),
+                   stem.substr(last + 1));
 }
 
-std::string compact(const std::string& json) { return boost::json::serialize(boost::json::parse(json)); }
+std::string compact(const std::string& json) {
+  return boost::json::serialize(boost::json::parse(json));
+}
 
 TEST(Golden, BothFormsGiveTheSameObjectAndTheSameBytes) {
   NEED_DATA(dir);
@@ -69,7 +73,8 @@ TEST(Golden, StoredBytes) {
       if (key != "key" && key != "path" && key != "object") stored_text = value.as_string();
     const std::string stored = *base64_decode(stored_text);
     boost::json::object object = o.at("object").as_object();
-    const KindInfo* kind = find_kind(std::string(object.at("apiVersion").as_string()), std::string(object.at("kind").as_string()));
+    const KindInfo* kind = find_kind(std::string(object.at("apiVersion").as_string()),
+                                     std::string(object.at("kind").as_string()));
     if (kind == nullptr || !has_envelope(stored) || kind->group == "events.k8s.io") continue;
     SCOPED_TRACE(std::string(o.at("key").as_string()));
     // What is stored has no resourceVersion.

@@ -19,28 +19,37 @@ std::string error_of(std::string_view text, const KindInfo& kind = core_v1::Conf
 
 TEST(JsonErrors, WrongTypes) {
   EXPECT_EQ(error_of(R"({"metadata":{"labels":"x"}})"),
-            "json: cannot unmarshal string into Go struct field ObjectMeta.metadata.labels of type map[string]string");
-  EXPECT_EQ(error_of(R"({"data":{"a":1}})"), "json: cannot unmarshal number into Go struct field ConfigMap.data of type string");
+            "json: cannot unmarshal string into Go struct field ObjectMeta.metadata.labels of type "
+            "map[string]string");
+  EXPECT_EQ(error_of(R"({"data":{"a":1}})"),
+            "json: cannot unmarshal number into Go struct field ConfigMap.data of type string");
   EXPECT_EQ(error_of(R"({"metadata":[]})"),
             "json: cannot unmarshal array into Go struct field ConfigMap.metadata of type v1.ObjectMeta");
-  EXPECT_EQ(error_of(R"({"metadata":{"generation":1.5}})"),
-            "json: cannot unmarshal number 1.5 into Go struct field ObjectMeta.metadata.generation of type int64");
+  EXPECT_EQ(
+      error_of(R"({"metadata":{"generation":1.5}})"),
+      "json: cannot unmarshal number 1.5 into Go struct field ObjectMeta.metadata.generation of type int64");
   EXPECT_EQ(error_of(R"({"metadata":{"generation":99999999999999999999}})"),
-            "json: cannot unmarshal number 99999999999999999999 into Go struct field ObjectMeta.metadata.generation of type int64");
+            "json: cannot unmarshal number 99999999999999999999 into Go struct field "
+            "ObjectMeta.metadata.generation of type int64");
   EXPECT_EQ(error_of(R"({"immutable":"yes"})"),
             "json: cannot unmarshal string into Go struct field ConfigMap.immutable of type bool");
   EXPECT_EQ(error_of(R"({"imagePullSecrets":[{"name":1}]})", core_v1::ServiceAccount::kind_info()),
-            "json: cannot unmarshal number into Go struct field LocalObjectReference.imagePullSecrets.name of type string");
+            "json: cannot unmarshal number into Go struct field LocalObjectReference.imagePullSecrets.name "
+            "of type string");
   EXPECT_EQ(error_of(R"({"secrets":"x"})", core_v1::ServiceAccount::kind_info()),
-            "json: cannot unmarshal string into Go struct field ServiceAccount.secrets of type []v1.ObjectReference");
+            "json: cannot unmarshal string into Go struct field ServiceAccount.secrets of type "
+            "[]v1.ObjectReference");
   EXPECT_EQ(error_of(R"({"data":{"a":1}})", core_v1::Secret::kind_info()),
             "json: cannot unmarshal number into Go struct field Secret.data of type []uint8");
-  EXPECT_EQ(error_of(R"({"data":{"a":"%"}})", core_v1::Secret::kind_info()), "illegal base64 data at input byte 0");
+  EXPECT_EQ(error_of(R"({"data":{"a":"%"}})", core_v1::Secret::kind_info()),
+            "illegal base64 data at input byte 0");
   // The first wrong type counts, and broken JSON anywhere outranks it.
   EXPECT_EQ(error_of(R"({"immutable":1,"data":2})"),
             "json: cannot unmarshal number into Go struct field ConfigMap.immutable of type bool");
-  EXPECT_EQ(error_of(R"({"immutable":1,"data":tru})"), "invalid character '}' in literal true (expecting 'e')");
-  EXPECT_EQ(error_of(R"({"spec":{"containers":[{"resources":{"limits":{"cpu":"x"}}}]}})", core_v1::Pod::kind_info()),
+  EXPECT_EQ(error_of(R"({"immutable":1,"data":tru})"),
+            "invalid character '}' in literal true (expecting 'e')");
+  EXPECT_EQ(error_of(R"({"spec":{"containers":[{"resources":{"limits":{"cpu":"x"}}}]}})",
+                     core_v1::Pod::kind_info()),
             "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
   EXPECT_EQ(error_of(R"({"metadata":{"creationTimestamp":"x"}})"),
             R"(parsing time "x" as "2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006")");
@@ -78,13 +87,16 @@ TEST(JsonStrict, UnknownAndDuplicateFieldsWithPaths) {
 
 TEST(JsonTypeMeta, Errors) {
   EXPECT_EQ(find_type_meta(R"({"KIND":"a","apiVersion":"v1"})")->kind, "a");
-  EXPECT_EQ(find_type_meta("[]").error().message,
-            R"(couldn't get version/kind; json parse error: json: cannot unmarshal array into Go value of type struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" })");
+  EXPECT_EQ(
+      find_type_meta("[]").error().message,
+      R"(couldn't get version/kind; json parse error: json: cannot unmarshal array into Go value of type struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" })");
   EXPECT_EQ(find_type_meta(R"({"apiVersion":1})").error().message,
-            "couldn't get version/kind; json parse error: json: cannot unmarshal number into Go struct field .apiVersion of type string");
+            "couldn't get version/kind; json parse error: json: cannot unmarshal number into Go struct field "
+            ".apiVersion of type string");
   EXPECT_EQ(bytes_for_message("[]"), "(5b5d)");
   EXPECT_EQ(bytes_for_message(""), "(<empty>)");
-  EXPECT_EQ(bytes_for_message(R"({"apiVersion":"v1","kind":"ConfigMap"})"), R"(({"apiVersion":"v1","kind":"Con ...))");
+  EXPECT_EQ(bytes_for_message(R"({"apiVersion":"v1","kind":"ConfigMap"})"),
+            R"(({"apiVersion":"v1","kind":"Con ...))");
 }
 
 TEST(JsonEncode, GosForms) {
@@ -107,15 +119,22 @@ TEST(JsonDecode, NullsAndEmpties) {
   const apps_v1::DeploymentSpec spec = apps_v1::Deployment::of(*out->object).spec();
   EXPECT_FALSE(spec.has_replicas());
   EXPECT_TRUE(spec.template_().spec().has_containers());
-  EXPECT_EQ(encode_json(*out->object),
-            R"({"kind":"Deployment","apiVersion":"apps/v1","metadata":{},"spec":{"selector":null,"template":{"metadata":{},"spec":{"containers":[]}},"strategy":{}},"status":{}})");
+  EXPECT_EQ(
+      encode_json(*out->object),
+      R"({"kind":"Deployment","apiVersion":"apps/v1","metadata":{},"spec":{"selector":null,"template":{"metadata":{},"spec":{"containers":[]}},"strategy":{}},"status":{}})");
   EXPECT_TRUE(decode_json("null", core_v1::Pod::kind_info()));
-  EXPECT_EQ(decode_json(R"({"data":{"k":"\ud83d\ude00\ud800x"}})", core_v1::ConfigMap::kind_info())->object->root().find("data").as_map()->entries[0].value.as_text(),
+  EXPECT_EQ(decode_json(R"({"data":{"k":"\ud83d\ude00\ud800x"}})", core_v1::ConfigMap::kind_info())
+                ->object->root()
+                .find("data")
+                .as_map()
+                ->entries[0]
+                .value.as_text(),
             "\U0001F600\uFFFDx");
 }
 
 TEST(JsonValue, RoundTrip) {
-  const std::string text = R"({"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a"},"data":{"k":"v"}})";
+  const std::string text =
+      R"({"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a"},"data":{"k":"v"}})";
   auto object = *parse_json(text, core_v1::ConfigMap::kind_info());
   boost::json::value v = to_json_value(*object);
   v.as_object()["data"].as_object()["z"] = "w";

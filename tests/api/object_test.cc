@@ -49,12 +49,14 @@ TEST(Object, CloneIsEqualAndIndependent) {
   auto b = a->clone();
   EXPECT_TRUE(equal(a->root(), b->root()));
   core_v1::PodMut pod = core_v1::PodMut::of(*b);
-  pod.mutable_status();                      // an empty struct that is no pointer: still equal
+  pod.mutable_status();                        // an empty struct that is no pointer: still equal
   pod.mutable_spec().mutable_node_selector();  // an empty map: still equal
   EXPECT_TRUE(equal(a->root(), b->root()));
-  pod.mutable_spec().mutable_containers().at(0).mutable_resources().mutable_requests().set("cpu", Quantity(2));
+  pod.mutable_spec().mutable_containers().at(0).mutable_resources().mutable_requests().set("cpu",
+                                                                                           Quantity(2));
   EXPECT_FALSE(equal(a->root(), b->root()));
-  EXPECT_EQ(core_v1::Pod::of(*a).spec().containers()[0].resources().requests().get("cpu").milli_value(), 1500);
+  EXPECT_EQ(core_v1::Pod::of(*a).spec().containers()[0].resources().requests().get("cpu").milli_value(),
+            1500);
 }
 
 TEST(Object, ZeroOfAPlainFieldIsAbsent) {

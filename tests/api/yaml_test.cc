@@ -32,10 +32,13 @@ TEST(Yaml, Reads) {
 }
 
 TEST(Yaml, Writes) {
-  EXPECT_EQ(json_to_yaml(R"({"kind":"ConfigMap","apiVersion":"v1","data":{"a10":"5","a9":"on","m":"x\ny\n","e":"","f":"# no"},)"
-                         R"("l":[{"b":1,"a":[]},{}],"t":"2026-11-21T09:00:00Z","n":null,"d":1.5})"),
-            "apiVersion: v1\nd: 1.5\ndata:\n  a9: \"on\"\n  a10: \"5\"\n  e: \"\"\n  f: '# no'\n  m: |\n    x\n    y\n"
-            "kind: ConfigMap\nl:\n- a: []\n  b: 1\n- {}\n\"n\": null\nt: \"2026-11-21T09:00:00Z\"\n");
+  EXPECT_EQ(
+      json_to_yaml(
+          R"({"kind":"ConfigMap","apiVersion":"v1","data":{"a10":"5","a9":"on","m":"x\ny\n","e":"","f":"# no"},)"
+          R"("l":[{"b":1,"a":[]},{}],"t":"2026-11-21T09:00:00Z","n":null,"d":1.5})"),
+      "apiVersion: v1\nd: 1.5\ndata:\n  a9: \"on\"\n  a10: \"5\"\n  e: \"\"\n  f: '# no'\n  m: |\n    x\n    "
+      "y\n"
+      "kind: ConfigMap\nl:\n- a: []\n  b: 1\n- {}\n\"n\": null\nt: \"2026-11-21T09:00:00Z\"\n");
 }
 
 TEST(Yaml, AliasBombIsRefused) {
