@@ -9,6 +9,8 @@
 
 #include "api/field_error.h"
 #include "api/json.h"
+#include "api/json/base64.h"
+#include "api/json/go_types.h"
 #include "api/json/scanner.h"
 #include "api/quantity.h"
 
@@ -30,51 +32,6 @@ struct Frame {
   std::string_view key;  // of the map entry
   bool in_map;
 };
-
-std::string_view scalar_go_type(const Field& field) {
-  if (!field.facts->go_elem.empty()) return field.facts->go_elem;
-  switch (field.scalar) {
-    case Scalar::kBool:
-      return "bool";
-    case Scalar::kInt32:
-    case Scalar::kIntOrString:
-      return "int32";
-    case Scalar::kInt64:
-      return "int64";
-    case Scalar::kDouble:
-      return "float64";
-    case Scalar::kBytes:
-      return "[]uint8";
-    case Scalar::kQuantity:
-      return "resource.Quantity";
-    case Scalar::kFieldsV1:
-      return "v1.FieldsV1";
-    case Scalar::kRaw:
-      return "runtime.RawExtension";
-    case Scalar::kAny:
-      return "interface {}";
-    case Scalar::kStruct:
-      return field.type->go_name;
-    default:
-      return "string";  // time and duration are read by way of a string
-  }
-}
-
-std::string elem_go_type(const Field& field) {
-  if (field.facts->go_elem.empty()) {
-    if (field.scalar == Scalar::kTime) return "v1.Time";
-    if (field.scalar == Scalar::kMicroTime) return "v1.MicroTime";
-    if (field.scalar == Scalar::kIntOrString) return "intstr.IntOrString";
-  }
-  return std::string(scalar_go_type(field));
-}
-
-std::string container_go_type(const Field& field) {
-  if (!field.facts->go_container.empty()) return std::string(field.facts->go_container);
-  if (field.shape == Shape::kList) return "[]" + elem_go_type(field);
-  const std::string_view key = field.facts->go_key.empty() ? "string" : field.facts->go_key;
-  return "map[" + std::string(key) + "]" + elem_go_type(field);
-}
 
 class Decoder {
  public:
@@ -270,7 +227,7 @@ class Decoder {
   }
 
   bool list(Value& slot, const Field& field) {
-    if (s_.peek() != '[') return mismatch(container_go_type(field));
+    if (s_.peek() != '[') return mismatch(json::container_go_type(field));
     s_.advance();
     const std::size_t base = values_.size();
     s_.space();
@@ -296,7 +253,7 @@ class Decoder {
   }
 
   bool map(Value& slot, const Field& field) {
-    if (s_.peek() != '{') return mismatch(container_go_type(field));
+    if (s_.peek() != '{') return mismatch(json::container_go_type(field));
     s_.advance();
     const std::size_t base = entries_.size();
     if (slot.tag == Tag::kMap)
@@ -344,7 +301,7 @@ class Decoder {
   bool scalar(Value& out, const Field& field) {
     switch (field.scalar) {
       case Scalar::kString: {
-        if (s_.peek() != '"') return mismatch(scalar_go_type(field));
+        if (s_.peek() != '"') return mismatch(json::scalar_go_type(field));
         std::string_view text;
         if (!text_value(text)) return false;
         out = Value::of_string(text);
@@ -353,7 +310,7 @@ class Decoder {
       case Scalar::kStruct:
         return struct_value(out, field);
       case Scalar::kBool:
-        if (s_.peek() != 't' && s_.peek() != 'f') return mismatch(scalar_go_type(field));
+        if (s_.peek() != 't' && s_.peek() != 'f') return mismatch(json::scalar_go_type(field));
         out = Value::of_bool(s_.peek() == 't');
         return s_.literal(out.as_bool() ? "true" : "false");
       case Scalar::kInt32:
@@ -418,14 +375,14 @@ class Decoder {
 
   bool integer(Value& out, const Field& field, std::int64_t min, std::int64_t max) {
     const char c = s_.peek();
-    if (c != '-' && (c < '0' || c > '9')) return mismatch(scalar_go_type(field));
+    if (c != '-' && (c < '0' || c > '9')) return mismatch(json::scalar_go_type(field));
     std::string_view text;
     bool whole = false;
     if (!s_.number(text, whole)) return false;
     std::int64_t n = 0;
     if (!whole || std::from_chars(text.data(), text.data() + text.size(), n).ec != std::errc() || n < min ||
         n > max)
-      return bad_number(text, scalar_go_type(field));
+      return bad_number(text, json::scalar_go_type(field));
     out = Value::of_int(n);
     return true;
   }
@@ -447,26 +404,26 @@ class Decoder {
 
   bool real(Value& out, const Field& field) {
     const char c = s_.peek();
-    if (c != '-' && (c < '0' || c > '9')) return mismatch(scalar_go_type(field));
+    if (c != '-' && (c < '0' || c > '9')) return mismatch(json::scalar_go_type(field));
     std::string_view text;
     bool whole = false;
     if (!s_.number(text, whole)) return false;
     double d = 0;
     if (std::from_chars(text.data(), text.data() + text.size(), d).ec != std::errc())
-      return bad_number(text, scalar_go_type(field));
+      return bad_number(text, json::scalar_go_type(field));
     out = Value::of_double(d);
     return true;
   }
 
   bool bytes(Value& out, const Field& field) {
     if (s_.peek() == '[') return byte_array(out);
-    if (s_.peek() != '"') return mismatch(scalar_go_type(field));
+    if (s_.peek() != '"') return mismatch(json::scalar_go_type(field));
     std::string_view text;
     if (!s_.string(text, arena_)) return false;
     char* data = arena_.alloc_text(text.size() / 4 * 3 + 3);
     std::size_t size = 0;
     std::size_t bad = 0;
-    if (!decode_base64(text, data, size, bad)) {
+    if (!json::decode_base64(text, data, size, bad)) {
       if (type_error_.empty()) type_error_ = "illegal base64 data at input byte " + std::to_string(bad);
       return true;
     }
@@ -507,54 +464,6 @@ class Decoder {
     s_.advance();
     out = Value::of_text(Tag::kBytes, arena_.copy(data));
     return true;
-  }
-
-  // Go's base64.StdEncoding: padding required, line breaks passed over. `bad`: offset of the byte that was
-  // refused.
-  static bool decode_base64(std::string_view in, char* out, std::size_t& size, std::size_t& bad) {
-    std::size_t at = 0;
-    const auto digit = [](char c) {
-      if (c >= 'A' && c <= 'Z') return c - 'A';
-      if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-      if (c >= '0' && c <= '9') return c - '0' + 52;
-      return c == '+' ? 62 : c == '/' ? 63 : -1;
-    };
-    const auto breaks = [&] {
-      while (at < in.size() && (in[at] == '\n' || in[at] == '\r')) ++at;
-    };
-    for (;;) {
-      std::uint32_t group = 0;
-      int have = 0;
-      for (; have < 4; ++have) {
-        breaks();
-        if (at == in.size()) {
-          bad = at - static_cast<std::size_t>(have);
-          return have == 0;
-        }
-        const int value = digit(in[at]);
-        if (value >= 0) {
-          group = group << 6 | static_cast<std::uint32_t>(value);
-          ++at;
-          continue;
-        }
-        bad = at;
-        if (in[at] != '=' || have < 2) return false;
-        ++at;
-        if (have == 2) {
-          breaks();
-          if (at == in.size()) return bad = in.size(), false;
-          if (in[at] != '=') return bad = at - 1, false;
-          ++at;
-        }
-        breaks();
-        bad = at;
-        if (at < in.size()) return false;
-        group <<= 6 * (4 - have);
-        for (int i = 0; i < have - 1; ++i) out[size++] = static_cast<char>(group >> (16 - 8 * i));
-        return true;
-      }
-      for (int i = 0; i < 3; ++i) out[size++] = static_cast<char>(group >> (16 - 8 * i));
-    }
   }
 
   bool time(Value& out, const Field& field) {
