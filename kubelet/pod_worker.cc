@@ -237,13 +237,19 @@ Task<bool> PodWorker::prepare() {
   co_return true;
 }
 
+// Makes the pod's cgroup unless it is there; the parent of its containers' cgroups.
+Task<Result<std::string>> PodWorker::pod_cgroup() {
+  const PodSpec spec = view().spec();
+  co_return co_await run_blocking(s_.pool,
+                                  [this, qos = std::string(qos_class(spec)), r = pod_resources(spec)] {
+                                    return s_.cgroups.create_pod(qos, uid_, r);
+                                  });
+}
+
 Task<bool> PodWorker::start_sandbox(std::uint32_t attempt) {
   const api::ObjectPtr keep = pod_;  // views into it are held across suspensions
   const PodSpec spec = view().spec();
-  auto cgroup =
-      co_await run_blocking(s_.pool, [this, qos = std::string(qos_class(spec)), r = pod_resources(spec)] {
-        return s_.cgroups.create_pod(qos, uid_, r);
-      });
+  auto cgroup = co_await pod_cgroup();
   if (!cgroup) {
     event("Warning", "FailedCreatePodContainer",
           fmt::format("unable to ensure pod container exists: {}", cgroup.error().message));
@@ -327,15 +333,33 @@ Task<> PodWorker::start_container(std::string name) {
   look_again_in(10s);
 }
 
+Task<> PodWorker::ensure_image(Container container, std::shared_ptr<ImageAnswer> answer) {
+  const std::string name(container.name());
+  answer->image = co_await s_.images.ensure(
+      uid_, container, [this, name](const char* type, const char* reason, std::string m) {
+        container_event(name, type, reason, std::move(m));
+      });
+  answer->there.set();
+}
+
+// Pulls may take minutes: a pod that is deleted meanwhile does not wait for them.
+Task<std::expected<cri::Image, Reason>> PodWorker::image_of(Container container) {
+  auto answer = std::make_shared<ImageAnswer>();
+  TaskGroup pull;
+  pull.spawn(s_.strand, ensure_image(container, answer));
+  while (!over() && !co_await answer->there.wait_until(s_.clock, s_.clock.now() + 500ms)) {
+  }
+  co_await pull.stop();
+  if (!answer->image) co_return std::unexpected(Reason{"ContainerCreating", ""});
+  co_return std::move(*answer->image);
+}
+
 // Image, environment, configuration, create, start. The error is what the container waits with.
 Task<std::optional<Reason>> PodWorker::launch(Container container, std::int64_t restart_count) {
   const std::string name(container.name());
-  auto image = co_await s_.images.ensure(uid_, container,
-                                         [this, name](const char* type, const char* reason, std::string m) {
-                                           container_event(name, type, reason, std::move(m));
-                                         });
+  auto image = co_await image_of(container);
   if (!image) {
-    if (image.error().reason != "ImagePullBackOff")
+    if (image.error().reason != "ImagePullBackOff" && image.error().reason != "ContainerCreating")
       container_event(name, "Warning", "Failed", "Error: " + image.error().reason);
     co_return image.error();
   }
@@ -370,16 +394,17 @@ Task<std::optional<Reason>> PodWorker::launch(Container container, std::int64_t 
         return 0;
       });
   if (!files) co_return Reason{"CreateContainerConfigError", files.error().message};
+  auto cgroup = co_await pod_cgroup();
+  if (!cgroup) co_return Reason{"CreateContainerConfigError", cgroup.error().message};
 
   auto config = container_config({view(), container, restart_count, *image, std::move(*env), volume_paths_,
                                   hosts, message_file, s_.node.node_memory});
   if (!config) co_return config.error();
   const ObservedSandbox* sandbox = seen_->ready_sandbox();
   if (!sandbox) co_return Reason{"ContainerCreating", ""};
-  cri::CreateContainerRequest request{
-      sandbox->id, std::move(*config),
-      sandbox_config({view(), sandbox->attempt, pod_log_directory(s_.logs_dir, view()), "", {}})};
-  request.sandbox_config.linux_config = {};
+  const SandboxInput in_sandbox{
+      view(), sandbox->attempt, pod_log_directory(s_.logs_dir, view()), *cgroup, {}};
+  cri::CreateContainerRequest request{sandbox->id, std::move(*config), sandbox_config(in_sandbox)};
   auto id = co_await s_.runtime.create_container(std::move(request));
   if (!id) co_return Reason{"CreateContainerError", id.error().message};
   container_event(name, "Normal", "Created", "Container created");

@@ -90,8 +90,15 @@ class PodWorker {
   Task<> sync();
   Task<Result<void>> look();
   Task<bool> prepare();
+  Task<Result<std::string>> pod_cgroup();
   Task<bool> start_sandbox(std::uint32_t attempt);
   Task<> start_container(std::string name);
+  struct ImageAnswer {
+    std::optional<std::expected<cri::Image, Reason>> image;
+    AsyncEvent there;
+  };
+  Task<> ensure_image(api::core_v1::Container container, std::shared_ptr<ImageAnswer> answer);
+  Task<std::expected<cri::Image, Reason>> image_of(api::core_v1::Container container);
   Task<std::optional<Reason>> launch(api::core_v1::Container container, std::int64_t restart_count);
   Task<> post_start(api::core_v1::Container container, std::string id);
   bool must_wait(api::core_v1::Container container);
