@@ -137,7 +137,7 @@ Task<bool> HttpFront::try_fast_get(net::Exchange& exchange, MonoTime began) {
   if (!parse_plain_path(request.path(), &path)) co_return false;
   Registry& registry = parts_.pipeline->registry();
   const Resource* resource = registry.resources().find(path.group, path.version, path.resource);
-  if (!resource || !resource->cache || resource->from_stored || resource->kind->namespaced == path.ns.empty()) co_return false;
+  if (!resource || !resource->cache || resource->from_stored || resource->kind->kind == "Endpoints" || resource->kind->namespaced == path.ns.empty()) co_return false;
   auto accept = request.headers.get("accept").value_or("");
   auto negotiated = negotiate(accept, true);
   if (negotiated.failure != NegotiationFailure::kNone || negotiated.accepted.view != View::kObject ||

@@ -223,6 +223,9 @@ Task<> HttpFront::serve_resource(Call& call) {
     else finish(call, 200, 0);
     co_return;
   }
+  if (resource->kind->group.empty() && resource->kind->kind == "Endpoints")
+    call.warnings.emplace_back("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
+  else if (resource->kind->kind == "ComponentStatus") call.warnings.emplace_back("v1 ComponentStatus is deprecated in v1.19+");
   auto negotiated = negotiate(http.headers.get("accept").value_or(""), true);
   if (negotiated.failure != NegotiationFailure::kNone) {
     co_await reply_error(call, not_acceptable_error(negotiated.failure));

@@ -66,6 +66,30 @@ std::string_view text_at(const api::Object& object, std::initializer_list<std::s
   return value.absent() ? std::string_view{} : value.as_text();
 }
 
+namespace {
+
+void drop_empty(api::StructData* data) {
+  for (const Field& field : data->type->fields) {
+    api::Value& value = data->slots()[field.index];
+    if (value.tag == api::Tag::kStruct) {
+      drop_empty(value.s);
+    } else if (value.tag == api::Tag::kList) {
+      if (value.l->size == 0) value = api::Value{};
+      else if (field.scalar == api::Scalar::kStruct)
+        for (std::uint32_t i = 0; i < value.l->size; ++i) drop_empty(value.l->items[i].s);
+    } else if (value.tag == api::Tag::kMap) {
+      if (value.m->size == 0) value = api::Value{};
+      else if (field.scalar == api::Scalar::kStruct)
+        for (std::uint32_t i = 0; i < value.m->size; ++i)
+          if (value.m->entries[i].value.tag == api::Tag::kStruct) drop_empty(value.m->entries[i].value.s);
+    }
+  }
+}
+
+}  // namespace
+
+void drop_empty_collections(api::Object& object) { drop_empty(object.root().data_mut()); }
+
 bool same_content(const api::Object& a, const api::Object& b) {
   for (const Field& field : a.type().fields) {
     if (field.type_meta) continue;

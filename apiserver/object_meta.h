@@ -27,6 +27,8 @@ bool equal_top(const api::Object& a, const api::Object& b, std::string_view fiel
 // A nested value by path; absent when any step is: value_at(pod, {"spec", "nodeName"}).
 const api::Value& value_at(const api::Object& object, std::initializer_list<std::string_view> path);
 std::string_view text_at(const api::Object& object, std::initializer_list<std::string_view> path);
+// Empty lists and maps become absent, as they do where upstream stores protobuf and reads it back.
+void drop_empty_collections(api::Object& object);
 // Semantic equality of all fields; metadata.resourceVersion is not looked at.
 bool same_content(const api::Object& a, const api::Object& b);
 

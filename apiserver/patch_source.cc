@@ -37,6 +37,7 @@ class PatchSource final : public UpdateSource {
     auto object = TRY(patch_object(*existing, type_, text_, validation_, warned_ ? nullptr : &warnings_));
     warned_ = true;
     apply_defaults(*object);
+    reset_untouchable(*resource_.strategy, *object, existing, shape_.subresource == "status");
     api::track_update(existing, *object, {manager_, shape_.subresource, to_api_time(clock_.wall())});
     if (auto ok = fit_object(resource_, shape_, *object, false); !ok) return std::unexpected(ok.error());
     return object;

@@ -63,16 +63,19 @@ namespace {
 // A PUT's body.
 class PutSource final : public UpdateSource {
  public:
-  PutSource(std::unique_ptr<api::Object> body, std::string manager, std::string subresource, Clock& clock)
-      : body_(std::move(body)), manager_(std::move(manager)), subresource_(std::move(subresource)), clock_(clock) {}
+  PutSource(const Strategy& strategy, std::unique_ptr<api::Object> body, std::string manager, std::string subresource,
+            Clock& clock)
+      : strategy_(strategy), body_(std::move(body)), manager_(std::move(manager)), subresource_(std::move(subresource)), clock_(clock) {}
   Result<std::unique_ptr<api::Object>> next(const api::Object* existing) override {
     auto object = body_->clone();
+    reset_untouchable(strategy_, *object, existing, subresource_ == "status");
     api::track_update(existing, *object, {manager_, subresource_, to_api_time(clock_.wall())});
     return object;
   }
   std::string uid() const override { return std::string(body_->uid()); }
 
  private:
+  const Strategy& strategy_;
   std::unique_ptr<api::Object> body_;
   std::string manager_, subresource_;
   Clock& clock_;
@@ -163,6 +166,7 @@ Task<Result<Response>> Pipeline::create(const Resource& resource, Request reques
   auto object = std::move(request.object);
   if (auto ok = fit_object(resource, request, *object, true); !ok) co_return std::unexpected(ok.error());
   apply_defaults(*object);
+  reset_untouchable(*resource.strategy, *object, nullptr, false);
   api::track_update(nullptr, *object,
                     {api::manager_of(request.write.field_manager, request.user_agent), "", to_api_time(parts_.clock->wall())});
   auto options = update_options(request, out.warnings);
@@ -180,7 +184,7 @@ Task<Result<Response>> Pipeline::run_update(const Resource& resource, Request re
   if (request.verb == Verb::kUpdate) {
     if (auto ok = fit_object(resource, request, *request.object, false); !ok) co_return std::unexpected(ok.error());
     apply_defaults(*request.object);
-    source = std::make_unique<PutSource>(std::move(request.object), manager, tracked, *parts_.clock);
+    source = std::make_unique<PutSource>(*resource.strategy, std::move(request.object), manager, tracked, *parts_.clock);
   } else {
     source = CO_TRY(make_patch_source(resource, request, manager, *parts_.clock, out.warnings));
   }

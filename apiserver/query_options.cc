@@ -84,13 +84,19 @@ field::ErrorList check_watch(const ListOptions& o) {
   static constexpr std::string_view kMatches[] = {"NotOlderThan"};
   if (o.send_initial_events && o.resource_version_match != "NotOlderThan")
     causes.push_back(field::forbidden(match, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
-  if (o.resource_version_match.empty()) return causes;
+  auto check_continue = [&] {
+    if (!o.continue_token.empty())
+      causes.push_back(field::forbidden(match, "resourceVersionMatch is forbidden when continue is provided"));
+  };
+  if (o.resource_version_match.empty()) {
+    check_continue();
+    return causes;
+  }
   if (!o.send_initial_events)
     causes.push_back(field::forbidden(match, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"));
   if (o.resource_version_match != "NotOlderThan")
     causes.push_back(field::not_supported(match, o.resource_version_match, kMatches));
-  if (!o.continue_token.empty())
-    causes.push_back(field::forbidden(match, "resourceVersionMatch is forbidden when continue is provided"));
+  check_continue();
   return causes;
 }
 

@@ -117,7 +117,7 @@ Task<Result<VersionPtr>> Registry::create_once(const Resource& resource, std::st
     allocation = CO_TRY(co_await parts_.services->begin_create(*object, options.dry_run));
   run_prepare_create(*resource.strategy, *object);
   auto causes = validate_create(*resource.kind, *object);
-  if (!causes.empty()) co_return fail(errors::invalid(*resource.kind, object->name(), causes));
+  if (!causes.empty()) co_return fail(errors::invalid(*resource.stored, object->name(), causes));
   if (options.warnings) add_create_warnings(*object, *options.warnings);
   if (resource.strategy->canonicalize) resource.strategy->canonicalize(*object);
   if (auto ok = co_await validate_admission(resource, ns, object->name(), admission::Operation::kCreate, object.get(),
@@ -126,6 +126,7 @@ Task<Result<VersionPtr>> Registry::create_once(const Resource& resource, std::st
     co_return std::unexpected(ok.error());
   if (auto rv = parse_resource_version(object->resource_version()); rv && *rv != 0)
     co_return fail(errors::plain_internal("resourceVersion should not be set on objects to be created"));
+  drop_empty_collections(*object);
   std::string name(object->name());
   if (options.dry_run) {
     auto existing = CO_TRY(co_await storage().get(resource, ns, name));
@@ -215,10 +216,11 @@ Task<Result<Updated>> Registry::update(const Resource& resource, std::string ns,
     }
     keep_system_metadata(*object, old);
     auto causes = validate_update(*resource.kind, *object, old, options.scope);
-    if (!causes.empty()) co_return fail(errors::invalid(*resource.kind, name, causes));
+    if (!causes.empty()) co_return fail(errors::invalid(*resource.stored, name, causes));
     if (options.warnings) add_update_warnings(*object, old, *options.warnings);
     if (strategy.canonicalize) strategy.canonicalize(*object);
     api::ignore_managed_times(old, *object);
+    drop_empty_collections(*object);
     if (auto ok = co_await validate_admission(resource, ns, name, admission::Operation::kUpdate, object.get(), &old, options);
         !ok)
       co_return std::unexpected(ok.error());

@@ -11,6 +11,7 @@
 #include "api/gen/networking_v1.h"
 #include "api/kinds.h"
 #include "api/managed_fields/managed_fields.h"
+#include "api/validation/kinds.h"
 #include "apiserver/errors.h"
 #include "apiserver/object_meta.h"
 #include "apiserver/stored_form.h"
@@ -66,6 +67,8 @@ Result<void> init_families(api::Object& object, const api::Object* old) {
   }
   const std::string policy(spec.view().ip_family_policy());
   field::ErrorList causes;
+  api::validation::service_addresses(causes, spec.view());
+  if (!causes.empty()) return fail(invalid_service(object, causes));
   field::Path at = field::Path("spec");
   if (old && policy == "SingleStack") {
     while (spec.view().ip_families().size() > 1) spec.mutable_ip_families().erase(1);
@@ -272,6 +275,14 @@ Task<Result<void>> ServiceAllocator::allocate_ips(api::Object& object, Transacti
   std::string ns(object.namespace_()), name(object.name());
   auto ips = spec.view().cluster_ips();
   if (ips.empty() || ips[0].empty()) {
+    if (name.empty()) {  // the IPAddress cannot name its owner
+      std::string any = address_text(base_ + hosts_ / 2);
+      co_return fail(invalid_service(
+          object, {field::invalid(field::Path("spec").child("clusterIPs"), field::BadValue::raw("[\"\"]"),
+                                  fmt::format("failed to allocate IP: IPAddress.networking.k8s.io \"{}\" is invalid: "
+                                              "spec.parentRef.name: Required value",
+                                              any))}));
+    }
     std::string ip = CO_TRY(co_await claim_any_ip(ns, name, dry_run));
     if (!dry_run) txn.taken_ips_.push_back(ip);
     spec.clear_cluster_ips();
@@ -288,7 +299,7 @@ Task<Result<void>> ServiceAllocator::allocate_ips(api::Object& object, Transacti
   auto address = parse_address(ip);
   if (!address) co_return Result<void>{};  // validation says what is wrong
   if (!in_range(*address))
-    co_return refuse(fmt::format("the provided IP ({}) is not in the valid range. The range of valid IPs is {}", ip, options_.cidr));
+    co_return refuse("the provided network does not match the current range");
   if (!CO_TRY(co_await claim_ip(ip, ns, name, dry_run))) co_return refuse("provided IP is already allocated");
   if (!dry_run) txn.taken_ips_.push_back(ip);
   spec.set_cluster_ip(ip);

@@ -1,5 +1,6 @@
 #include "apiserver/strategy.h"
 
+#include "api/gen/coordination_v1.h"
 #include "apiserver/object_meta.h"
 
 namespace keelson::apiserver {
@@ -10,13 +11,36 @@ using Gc = Strategy::Gc;
 
 constexpr Strategy kPlain{};
 constexpr Strategy kWithStatus{.has_status = true};
-constexpr Strategy kDeployment{.has_status = true, .generation = Generation::kSpecOrAnnotations};
+void keep_labels(api::Object& updated, const api::Object& old) {
+  auto meta = updated.mutable_meta();
+  if (old.meta().has_labels()) meta.set_labels(old.meta().labels());
+  else meta.clear_labels();
+}
+
+// Coordinated leader election is off: its fields are not taken on.
+void prepare_lease(api::Object& object) {
+  auto spec = api::coordination_v1::LeaseMut::of(object).mutable_spec();
+  spec.clear_strategy();
+  spec.clear_preferred_holder();
+}
+void prepare_lease_update(api::Object& updated, const api::Object& old) {
+  auto spec = api::coordination_v1::LeaseMut::of(updated).mutable_spec();
+  auto before = api::coordination_v1::Lease::of(old).spec();
+  if (!before.has_strategy()) spec.clear_strategy();
+  if (!before.has_preferred_holder()) spec.clear_preferred_holder();
+}
+
+constexpr Strategy kDeployment{
+    .has_status = true, .generation = Generation::kSpecOrAnnotations, .prepare_status_update = &keep_labels};
 constexpr Strategy kReplicaSet{.has_status = true, .generation = Generation::kSpec};
 constexpr Strategy kReplicationController{.has_status = true, .generation = Generation::kSpec, .gc = Gc::kOrphan};
 constexpr Strategy kEvent{.create_on_update = true, .gc = Gc::kUnsupported, .ttl_s = 3600};
 constexpr Strategy kEndpoints{.create_on_update = true};
 constexpr Strategy kEndpointSlice{.generation = Generation::kAllButMetadata};
-constexpr Strategy kLease{.unconditional_update = false, .create_on_update = true};
+constexpr Strategy kLease{.unconditional_update = false,
+                          .create_on_update = true,
+                          .prepare_create = &prepare_lease,
+                          .prepare_update = &prepare_lease_update};
 constexpr Strategy kPodTemplate{.generation = Generation::kAllButMetadata, .returns_deleted = true};
 
 struct Entry {
@@ -64,6 +88,16 @@ const Strategy& strategy_of(const api::KindInfo& kind) {
   for (const Entry& e : kTable)
     if (e.kind == kind.kind && e.group == kind.group) return *e.strategy;
   return kPlain;
+}
+
+void reset_untouchable(const Strategy& s, api::Object& object, const api::Object* old, bool status_only) {
+  if (!s.has_status) return;
+  if (!status_only) {
+    if (old) copy_top(object, *old, "status");
+    else if (!s.keeps_status_on_create) clear_top(object, "status");
+  } else if (old) {
+    copy_top(object, *old, "spec");
+  }
 }
 
 void run_prepare_create(const Strategy& s, api::Object& object) {

@@ -45,6 +45,8 @@ struct Strategy {
 // The table of a kind; the plain one where it has none.
 const Strategy& strategy_of(const api::KindInfo& kind);
 
+// Puts back what a write may not touch, before managedFields are computed: nobody comes to own it (upstream's reset fields).
+void reset_untouchable(const Strategy& strategy, api::Object& object, const api::Object* old, bool status_only);
 // prepare_create/-update with the generic parts: status isolation and generation.
 void run_prepare_create(const Strategy& strategy, api::Object& object);
 void run_prepare_update(const Strategy& strategy, api::Object& updated, const api::Object& old);

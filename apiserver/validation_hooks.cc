@@ -1,6 +1,7 @@
 #include "apiserver/validation_hooks.h"
 
 #include "api/defaults.h"
+#include "api/gen/core_v1.h"
 #include "api/validation.h"
 
 namespace keelson::apiserver {
@@ -24,7 +25,30 @@ void append(std::vector<std::string>& out, std::vector<std::string> more) {
 
 }  // namespace
 
-void apply_defaults(api::Object& object) { api::default_object(object); }
+namespace {
+
+// What upstream's conversion to its internal version does to what a client wrote.
+void convert(api::Object& object) {
+  const std::string_view kind = object.kind()->kind;
+  if (kind == "Node") {
+    auto spec = api::core_v1::NodeMut::of(object).mutable_spec();
+    if (!spec.view().pod_cidr().empty() && spec.view().pod_cidrs().empty()) spec.add_pod_cidrs(spec.view().pod_cidr());
+  } else if (kind == "Secret") {
+    auto secret = api::core_v1::SecretMut::of(object);
+    for (auto [key, value] : secret.view().string_data()) secret.mutable_data().set(key, value);
+    secret.clear_string_data();
+  } else if (kind == "Pod") {
+    auto spec = api::core_v1::PodMut::of(object).mutable_spec();
+    if (spec.view().termination_grace_period_seconds() < 0) spec.set_termination_grace_period_seconds(1);
+  }
+}
+
+}  // namespace
+
+void apply_defaults(api::Object& object) {
+  if (object.kind()->group.empty()) convert(object);
+  api::default_object(object);
+}
 
 api::field::ErrorList validate_create(const api::KindInfo&, const api::Object& object) {
   return api::validate_create(object);

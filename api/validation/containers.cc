@@ -224,7 +224,8 @@ void init_containers(ErrorList& errors, core::PodSpec spec, const std::set<std::
 
 void containers(ErrorList& errors, core::PodSpec spec, const Path& path, const PodContext& context) {
   std::set<std::string_view> volumes, names;
-  for (core::Volume v : spec.volumes()) volumes.insert(v.name());
+  for (core::Volume v : spec.volumes())
+    if (volume_is_valid(v, context)) volumes.insert(v.name());
   if (spec.containers().empty()) errors.push_back(field::required(path.child("containers"), ""));
   std::size_t i = 0;
   for (core::Container c : spec.containers()) {

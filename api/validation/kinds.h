@@ -1,6 +1,7 @@
 // The checks of single kinds; validation.cc holds the table. Each adds to `errors`.
 #pragma once
 
+#include "api/gen/core_v1.h"
 #include "api/validation/meta.h"
 
 namespace keelson::api::validation {
@@ -36,6 +37,8 @@ void ip_address(ErrorList&, const Object&);
 void ip_address_update(ErrorList&, const Object&, const Object&);
 
 // service.cc
+// ipFamilies, ipFamilyPolicy and clusterIPs alone: what must hold before addresses are allocated.
+void service_addresses(ErrorList&, core_v1::ServiceSpec);
 void service(ErrorList&, const Object&);
 void service_update(ErrorList&, const Object&, const Object&);
 
@@ -63,6 +66,8 @@ struct PodContext {
 void pod_spec(ErrorList& errors, core_v1::PodSpec spec, const Path& path, bool is_template);
 void pod_template_spec(ErrorList& errors, core_v1::PodTemplateSpec spec, const Path& path);
 void containers(ErrorList& errors, core_v1::PodSpec spec, const Path& path, const PodContext& context);
+// Only such volumes can be mounted, as far as further errors go.
+bool volume_is_valid(core_v1::Volume volume, const PodContext& context);
 void volumes(ErrorList& errors, core_v1::PodSpec spec, const Path& path, const PodContext& context);
 void probe(ErrorList& errors, core_v1::Probe probe, const Path& path);
 void lifecycle(ErrorList& errors, core_v1::Lifecycle lifecycle, const Path& path, std::int64_t grace_period);

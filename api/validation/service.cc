@@ -189,6 +189,11 @@ void cluster_ips(ErrorList& errors, core::ServiceSpec spec) {
 
 }  // namespace
 
+void service_addresses(ErrorList& errors, core::ServiceSpec spec) {
+  families(errors, spec);
+  cluster_ips(errors, spec);
+}
+
 void service(ErrorList& errors, const Object& o) {
   const auto spec = core::Service::of(o).spec();
   const bool headless = spec.cluster_ip() == "None" || spec.cluster_ips().contains("None");

@@ -224,6 +224,12 @@ void source(ErrorList& errors, core::Volume v, const Path& path, const PodContex
 
 }  // namespace
 
+bool volume_is_valid(core::Volume volume, const PodContext& context) {
+  ErrorList errors;
+  source(errors, volume, Path(), context);
+  return errors.empty() && !volume.name().empty() && dns1123_label(volume.name()).empty();
+}
+
 void volumes(ErrorList& errors, core::PodSpec spec, const Path& path, const PodContext& context) {
   std::set<std::string_view> names;
   std::size_t i = 0;

@@ -42,9 +42,6 @@ void pod_warnings(std::vector<std::string>& out, core::PodSpec spec, const std::
 std::vector<std::string> write_warnings(const Object& now, const Object*) {
   std::vector<std::string> out;
   if (now.kind() == &core::Pod::kind_info()) pod_warnings(out, core::Pod::of(now).spec(), "spec");
-  if (now.kind() == &core::Endpoints::kind_info()) {
-    out.emplace_back("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
-  }
   if (now.kind() == &core::Secret::kind_info()) {
     const auto s = core::Secret::of(now);
     const auto crt = s.data_().find("tls.crt");
