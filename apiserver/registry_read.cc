@@ -58,10 +58,10 @@ Task<Result<ListResult>> Registry::list(const Resource& resource, std::string ns
   }
   std::optional<ContinueToken> token;
   if (!o.continue_token.empty()) {
-    if (!o.resource_version.empty() && o.resource_version != "0")
-      co_return fail(errors::bad_request("specifying resource version is not allowed when using continue"));
     auto decoded = decode_continue(prefix, o.continue_token);
     if (!decoded) co_return fail(errors::bad_request("invalid continue token: " + decoded.error().message));
+    if (!o.resource_version.empty() && o.resource_version != "0")
+      co_return fail(errors::bad_request("specifying resource version is not allowed when using continue"));
     token = *decoded;
   }
   const bool exact = o.resource_version_match == "Exact" ||

@@ -275,13 +275,18 @@ Task<Result<void>> ServiceAllocator::allocate_ips(api::Object& object, Transacti
   std::string ns(object.namespace_()), name(object.name());
   auto ips = spec.view().cluster_ips();
   if (ips.empty() || ips[0].empty()) {
-    if (name.empty()) {  // the IPAddress cannot name its owner
+    std::string bad_owner;  // the IPAddress names the Service, so its name must fit in a path
+    if (name.empty()) bad_owner = "Required value";
+    else if (name == "." || name == "..") bad_owner = fmt::format("Invalid value: \"{0}\": may not be '{0}'", name);
+    else if (name.find('/') != name.npos) bad_owner = fmt::format("Invalid value: \"{}\": may not contain '/'", name);
+    else if (name.find('%') != name.npos) bad_owner = fmt::format("Invalid value: \"{}\": may not contain '%'", name);
+    if (!bad_owner.empty()) {
       std::string any = address_text(base_ + hosts_ / 2);
       co_return fail(invalid_service(
           object, {field::invalid(field::Path("spec").child("clusterIPs"), field::BadValue::raw("[\"\"]"),
                                   fmt::format("failed to allocate IP: IPAddress.networking.k8s.io \"{}\" is invalid: "
-                                              "spec.parentRef.name: Required value",
-                                              any))}));
+                                              "spec.parentRef.name: {}",
+                                              any, bad_owner))}));
     }
     std::string ip = CO_TRY(co_await claim_any_ip(ns, name, dry_run));
     if (!dry_run) txn.taken_ips_.push_back(ip);

@@ -47,6 +47,8 @@ void replication_controller(ErrorList&, const Object&);
 void replica_set(ErrorList&, const Object&);
 void replica_set_update(ErrorList&, const Object&, const Object&);
 void deployment(ErrorList&, const Object&);
+void replica_set_status_update(ErrorList&, const Object&, const Object&);
+void deployment_status_update(ErrorList&, const Object&, const Object&);
 void deployment_update(ErrorList&, const Object&, const Object&);
 void pod_template(ErrorList&, const Object&);
 

@@ -138,6 +138,13 @@ void object_meta_update(ErrorList& errors, meta_v1::ObjectMeta now, meta_v1::Obj
   immutable_meta(errors, path.child("name"), now.name(), old.name());
   immutable_meta(errors, path.child("namespace"), now.namespace_(), old.namespace_());
   immutable_meta(errors, path.child("uid"), now.uid(), old.uid());
+  if (now.has_deletion_timestamp() != old.has_deletion_timestamp() || now.deletion_timestamp() != old.deletion_timestamp()) {
+    errors.push_back(field::invalid(path.child("deletionTimestamp"), format_time(now.deletion_timestamp()), "field is immutable"));
+  }
+  if (now.has_deletion_grace_period_seconds() != old.has_deletion_grace_period_seconds() ||
+      now.deletion_grace_period_seconds() != old.deletion_grace_period_seconds()) {
+    errors.push_back(field::invalid(path.child("deletionGracePeriodSeconds"), now.deletion_grace_period_seconds(), "field is immutable"));
+  }
   labels(errors, now.labels(), path.child("labels"));
   annotations(errors, now.annotations(), path.child("annotations"));
   owner_references(errors, now, path);

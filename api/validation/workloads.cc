@@ -145,6 +145,48 @@ void replica_set_update(ErrorList& errors, const Object& now, const Object& old)
   immutable(errors, apps::ReplicaSet::of(now).spec().selector(), apps::ReplicaSet::of(old).spec().selector(), kSpec.child("selector"));
 }
 
+namespace {
+
+// `name` counts replicas of which there cannot be more than `limit`.
+void at_most(ErrorList& errors, const char* name, std::int32_t n, std::int32_t limit, const char* of_what) {
+  if (n > limit) errors.push_back(field::invalid(Path("status").child(name), n, std::string("cannot be greater than ") + of_what));
+}
+
+}  // namespace
+
+void replica_set_status_update(ErrorList& errors, const Object& now, const Object&) {
+  const Path path("status");
+  const auto s = apps::ReplicaSet::of(now).status();
+  non_negative(errors, path.child("replicas"), s.replicas());
+  non_negative(errors, path.child("fullyLabeledReplicas"), s.fully_labeled_replicas());
+  non_negative(errors, path.child("readyReplicas"), s.ready_replicas());
+  non_negative(errors, path.child("availableReplicas"), s.available_replicas());
+  non_negative(errors, path.child("observedGeneration"), s.observed_generation());
+  at_most(errors, "fullyLabeledReplicas", s.fully_labeled_replicas(), s.replicas(), "status.replicas");
+  at_most(errors, "readyReplicas", s.ready_replicas(), s.replicas(), "status.replicas");
+  at_most(errors, "availableReplicas", s.available_replicas(), s.replicas(), "status.replicas");
+  at_most(errors, "availableReplicas", s.available_replicas(), s.ready_replicas(), "readyReplicas");
+}
+
+void deployment_status_update(ErrorList& errors, const Object& now, const Object& old) {
+  const Path path("status");
+  const auto s = apps::Deployment::of(now).status();
+  non_negative(errors, path.child("observedGeneration"), s.observed_generation());
+  non_negative(errors, path.child("replicas"), s.replicas());
+  non_negative(errors, path.child("updatedReplicas"), s.updated_replicas());
+  non_negative(errors, path.child("readyReplicas"), s.ready_replicas());
+  non_negative(errors, path.child("availableReplicas"), s.available_replicas());
+  non_negative(errors, path.child("unavailableReplicas"), s.unavailable_replicas());
+  at_most(errors, "updatedReplicas", s.updated_replicas(), s.replicas(), "status.replicas");
+  at_most(errors, "readyReplicas", s.ready_replicas(), s.replicas(), "status.replicas");
+  at_most(errors, "availableReplicas", s.available_replicas(), s.replicas(), "status.replicas");
+  at_most(errors, "availableReplicas", s.available_replicas(), s.ready_replicas(), "readyReplicas");
+  const auto before = apps::Deployment::of(old).status();
+  if (before.has_collision_count() && s.collision_count() < before.collision_count()) {
+    errors.push_back(field::invalid(path.child("collisionCount"), s.collision_count(), "cannot be decremented"));
+  }
+}
+
 void deployment(ErrorList& errors, const Object& o) {
   const auto spec = apps::Deployment::of(o).spec();
   non_negative(errors, kSpec.child("replicas"), spec.replicas());

@@ -49,7 +49,7 @@ constinit const Strategy kNamespaceStrategy{.has_status = true,
                                             .prepare_update = &prepare_namespace_update,
                                             .may_go = &namespace_may_go,
                                             .mark_deleting = &mark_namespace};
-constinit const Strategy kNodeStrategy{.has_status = true, .keeps_status_on_create = true, .returns_deleted = true};
+constinit const Strategy kNodeStrategy{.has_status = true, .keeps_status_on_create = true};
 constinit const Strategy kSecretStrategy{.prepare_update = &prepare_secret_update};
 constinit const Strategy kServiceAccountStrategy{
     .returns_deleted = true,
