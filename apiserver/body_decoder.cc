@@ -121,7 +121,7 @@ Result<std::unique_ptr<api::Object>> decode_body(std::string_view body, MediaTyp
   if (type == MediaType::kProtobuf) return decode_proto(body, expected);
   if (type == MediaType::kJson) return decode_text(body, body, expected, validation, {}, warnings);
   auto json = api::yaml_to_json(body);
-  if (!json) return fail(unrecognized(expected, "couldn't get version/kind; json parse error: " + json.error().message, body));
+  if (!json) return fail(unrecognized(expected, json.error().message, body));
   std::vector<std::string> strict;
   if (!json->duplicate_keys.empty()) {
     std::string text = "yaml: unmarshal errors:";

@@ -88,7 +88,7 @@ Task<Result<void>> make_furniture(Registry& registry, ServiceAllocator& services
   auto service = co_await builder.ensure(
       "", "v1", "services",
       fmt::format(R"({{"metadata":{{"name":"kubernetes","namespace":"default","labels":{{"component":"apiserver","provider":"kubernetes"}}}},)"
-                  R"("spec":{{"clusterIP":"{0}","clusterIPs":["{0}"],"type":"ClusterIP","sessionAffinity":"None","ipFamilies":["IPv4"],)"
+                  R"("spec":{{"clusterIP":"{0}","type":"ClusterIP","sessionAffinity":"None","ipFamilies":["IPv4"],)"
                   R"("ipFamilyPolicy":"SingleStack","ports":[{{"name":"https","protocol":"TCP","port":443,"targetPort":{1}}}]}}}})",
                   services.kubernetes_ip(), furniture.port),
       false);

@@ -311,7 +311,8 @@ Task<> HttpFront::serve_path(Call& call) {
     co_await reply(call, 200, kJsonType, std::move(body));
     co_return;
   }
-  co_await reply_text(call, 404, "404 page not found\n");
+  if (path.starts_with("/openapi/v3/")) co_await reply(call, 404, "", {});
+  else co_await reply_text(call, 404, "404 page not found\n");
 }
 
 Task<> HttpFront::reply_document(Call& call, const Document& document, std::string_view type) {

@@ -117,6 +117,12 @@ Task<Result<Response>> Pipeline::call(Request request) {
 Task<Result<Response>> Pipeline::run(Request request) {
   const Resource* resource = registry().resources().find(*request.kind);
   if (!resource) co_return fail(errors::no_such_resource());
+  // What is answered and not stored says who sent it all the same.
+  if (request.object && request.verb == Verb::kCreate && (!resource->cache || request.subresource == "token") &&
+      request.object->type().find("metadata"))
+    api::track_update(nullptr, *request.object,
+                      {api::manager_of(request.write.field_manager, request.user_agent), request.subresource,
+                       to_api_time(parts_.clock->wall())});
   if (!resource->cache) co_return co_await run_virtual(*resource, std::move(request));
   if (request.subresource.empty()) co_return co_await run_main(*resource, std::move(request));
   const std::string& sub = request.subresource;

@@ -281,7 +281,11 @@ Task<Result<void>> ServiceAllocator::allocate_ips(api::Object& object, Transacti
     else if (name.find('/') != name.npos) bad_owner = fmt::format("Invalid value: \"{}\": may not contain '/'", name);
     else if (name.find('%') != name.npos) bad_owner = fmt::format("Invalid value: \"{}\": may not contain '%'", name);
     if (!bad_owner.empty()) {
-      std::string any = address_text(base_ + hosts_ / 2);
+      std::string any;
+      {
+        std::lock_guard lock(rng_mu_);
+        any = address_text(base_ + 1 + static_cast<std::uint32_t>(rng_.below(hosts_ - 2)));
+      }
       co_return fail(invalid_service(
           object, {field::invalid(field::Path("spec").child("clusterIPs"), field::BadValue::raw("[\"\"]"),
                                   fmt::format("failed to allocate IP: IPAddress.networking.k8s.io \"{}\" is invalid: "

@@ -41,6 +41,7 @@ constexpr Strategy kLease{.unconditional_update = false,
                           .create_on_update = true,
                           .prepare_create = &prepare_lease,
                           .prepare_update = &prepare_lease_update};
+constexpr Strategy kPriorityClass{.generation = Generation::kAllButMetadata};
 constexpr Strategy kPodTemplate{.generation = Generation::kAllButMetadata, .returns_deleted = true};
 
 struct Entry {
@@ -64,6 +65,7 @@ constexpr Entry kTable[] = {
     {"discovery.k8s.io", "EndpointSlice", &kEndpointSlice},
     {"coordination.k8s.io", "Lease", &kLease},
     {"networking.k8s.io", "ServiceCIDR", &kWithStatus},
+    {"scheduling.k8s.io", "PriorityClass", &kPriorityClass},
 };
 
 bool content_changed(Generation rule, const api::Object& a, const api::Object& b) {

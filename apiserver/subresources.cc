@@ -156,6 +156,48 @@ class BindingSource final : public UpdateSource {
   Clock& clock_;
 };
 
+// ---- eviction ----
+
+// The condition DisruptionTarget: why the pod goes.
+class DisruptionSource final : public UpdateSource {
+ public:
+  explicit DisruptionSource(Clock& clock) : clock_(clock) {}
+  Result<std::unique_ptr<Object>> next(const Object* existing) override {
+    auto out = existing->clone();
+    auto conditions = core_v1::PodMut::of(*out).mutable_status().mutable_conditions();
+    for (std::size_t i = 0; i < conditions.size(); ++i)
+      if (conditions[i].type() == "DisruptionTarget" && conditions[i].status() == "True") return out;
+    auto c = conditions.add();
+    c.set_type("DisruptionTarget");
+    c.set_status("True");
+    c.set_reason("EvictionByEvictionAPI");
+    c.set_message("Eviction API: evicting");
+    c.set_last_transition_time(to_api_time(clock_.wall()));
+    return out;
+  }
+
+ private:
+  Clock& clock_;
+};
+
+Task<Result<void>> mark_disruption(Registry& registry, const Resource& pods, const Request& request, bool dry_run,
+                                   const DeleteOptions& del, Clock& clock) {
+  auto pod = co_await registry.get(pods, request.namespace_, request.name, "");
+  if (!pod) co_return std::unexpected(pod.error());
+  auto meta = (*pod)->object()->meta();
+  const bool other_pod = del.precondition_uid && *del.precondition_uid != meta.uid();
+  if (dry_run || other_pod || del.precondition_resource_version || meta.has_deletion_timestamp() ||
+      core_v1::Pod::of(*(*pod)->object()).spec().node_name().empty())
+    co_return Result<void>{};
+  DisruptionSource source(clock);
+  UpdateOptions options;
+  options.scope = UpdateScope::kBinding;
+  options.admit = false;
+  auto done = co_await registry.update(pods, request.namespace_, request.name, source, options);
+  if (!done) co_return std::unexpected(done.error());
+  co_return Result<void>{};
+}
+
 }  // namespace
 
 Task<Result<Response>> Pipeline::scale(const Resource& resource, Request request) {
@@ -230,6 +272,8 @@ Task<Result<Response>> Pipeline::evict(Request request) {
     if (asked.has_propagation_policy()) del.propagation_policy = std::string(asked.propagation_policy());
     if (asked.dry_run().size() != 0) options.dry_run = true;
   }
+  if (auto marked = co_await mark_disruption(registry(), pods, request, options.dry_run, del, *parts_.clock); !marked)
+    co_return std::unexpected(marked.error());
   auto gone = co_await registry().remove(pods, request.namespace_, request.name, del, options);
   if (!gone) co_return std::unexpected(gone.error());
   Response out;

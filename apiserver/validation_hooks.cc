@@ -56,7 +56,17 @@ api::field::ErrorList validate_create(const api::KindInfo&, const api::Object& o
 
 api::field::ErrorList validate_update(const api::KindInfo&, const api::Object& updated, const api::Object& old,
                                       UpdateScope scope) {
-  return api::validate_update(updated, old, subresource_of(scope));
+  auto causes = api::validate_update(updated, old, subresource_of(scope));
+  if (scope == UpdateScope::kStatus && updated.kind()->kind == "Namespace") {
+    auto ns = api::core_v1::Namespace::of(updated);
+    const bool dying = ns.metadata().has_deletion_timestamp();
+    const api::field::Path phase = api::field::Path("status").child("Phase");
+    if (!dying && ns.status().phase() != "Active")
+      causes.push_back(api::field::invalid(phase, ns.status().phase(), "may only be 'Active' if `deletionTimestamp` is empty"));
+    if (dying && ns.status().phase() != "Terminating")
+      causes.push_back(api::field::invalid(phase, ns.status().phase(), "may only be 'Terminating' if `deletionTimestamp` is not empty"));
+  }
+  return causes;
 }
 
 void add_create_warnings(const api::Object& object, std::vector<std::string>& out) {

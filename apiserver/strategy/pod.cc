@@ -64,6 +64,7 @@ void prepare_create(api::Object& object) {
     PodConditionMut condition = status.add_conditions();
     condition.set_type("PodScheduled");
     condition.set_status("False");
+    condition.set_last_transition_time(pod.view().metadata().creation_timestamp());
     condition.set_reason("SchedulingGated");
     condition.set_message("Scheduling is blocked due to non-empty scheduling gates");
   }

@@ -46,6 +46,7 @@ void drop_type_dependent(ServiceSpecMut now, ServiceSpec before) {
     }
     if (same_list(before.ip_families(), now.view().ip_families())) now.clear_ip_families();
     if (before.ip_family_policy() == now.view().ip_family_policy()) now.clear_ip_family_policy();
+    if (before.internal_traffic_policy() == now.view().internal_traffic_policy()) now.clear_internal_traffic_policy();
   }
   if (needs_node_port(before) && !needs_node_port(now) && no_new_node_ports(now, before)) {
     auto ports = now.mutable_ports();
