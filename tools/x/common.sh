@@ -40,3 +40,10 @@ build() {
 netns_of() { echo "keelson-$1"; }
 data_dir_of() { echo "/var/lib/keelson-$1"; }
 check_name() { [[ $1 =~ ^[a-z0-9][a-z0-9-]{0,30}$ ]] || die "'$1' is not a good name: lower-case letters, digits and dashes"; }
+
+# running PID: true while it is a live keelson (a zombie, or another program that got the number, is not).
+running() {
+  [ -r "/proc/$1/stat" ] || return 1
+  case $(sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null) in Z* | X* | '') return 1 ;; esac
+  tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -q 'keelson.* up '
+}

@@ -18,10 +18,10 @@ enter=()
 [ -z "$name" ] || [ ! -e "/run/netns/$(netns_of "$name")" ] || enter=(nsenter "--net=/run/netns/$(netns_of "$name")")
 
 pid_file=$data_dir/keelson.pid
-if [ -f "$pid_file" ] && pid=$(cat "$pid_file") && kill -0 "$pid" 2>/dev/null; then
+if [ -f "$pid_file" ] && pid=$(cat "$pid_file") && running "$pid"; then
   say "stopping keelson (pid $pid)"
   kill -TERM "$pid"
-  for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+  for _ in $(seq 100); do running "$pid" || break; sleep 0.1; done
   kill -KILL "$pid" 2>/dev/null || true
 fi
 rm -f "$pid_file"

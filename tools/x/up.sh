@@ -26,7 +26,7 @@ if [ -n "$name" ]; then
 fi
 
 pid_file=$data_dir/keelson.pid
-if [ -f "$pid_file" ] && kill -0 "$(cat "$pid_file")" 2>/dev/null; then
+if [ -f "$pid_file" ] && running "$(cat "$pid_file")"; then
   say "already running (pid $(cat "$pid_file"))"
 else
   say "starting the cluster in $data_dir"
