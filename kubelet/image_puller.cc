@@ -113,7 +113,8 @@ Task<std::expected<cri::Image, Reason>> ImagePuller::pull(std::string key, std::
   auto ref = co_await runtime_.pull_image(image);
   std::string error;
   if (!ref) {
-    error = fmt::format("rpc error: code = {} desc = {}", code_name(ref.error().code), ref.error().message);
+    error =
+        fmt::format("rpc error: code = {} desc = {}", cri::grpc_code(ref.error().code), ref.error().message);
   } else {
     auto present = co_await runtime_.image_status(*ref);
     if (present && *present) {

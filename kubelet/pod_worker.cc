@@ -269,7 +269,7 @@ Task<bool> PodWorker::start_sandbox(std::uint32_t attempt) {
   if (!id) {
     event("Warning", "FailedCreatePodSandBox",
           fmt::format("Failed to create pod sandbox: rpc error: code = {} desc = {}",
-                      code_name(id.error().code), id.error().message));
+                      cri::grpc_code(id.error().code), id.error().message));
     look_again_in(std::min<Duration>(1s * (1 << std::min(failures_++, 6)), 1min));
     co_return false;
   }

@@ -153,6 +153,16 @@ class GrpcRuntime final : public Runtime {
 
 }  // namespace
 
+std::string grpc_code(Code code) {
+  std::string out;
+  bool upper = true;
+  for (char c : code_name(code)) {
+    if (c != '_') out += upper ? static_cast<char>(std::toupper(static_cast<unsigned char>(c))) : c;
+    upper = c == '_';
+  }
+  return out;
+}
+
 std::unique_ptr<Runtime> connect_runtime(std::string origin, Executor ex, Clock& clock, Logger logger) {
   return std::make_unique<GrpcRuntime>(std::move(origin), ex, clock, logger);
 }

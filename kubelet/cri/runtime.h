@@ -62,6 +62,9 @@ class Runtime {
   virtual Task<Result<void>> remove_image(std::string image) = 0;
 };
 
+// "NotFound", "DeadlineExceeded" …: a code as gRPC spells it in messages.
+std::string grpc_code(Code code);
+
 // A runtime over gRPC at `origin` ("unix:/path"). Connects on first use and again after the runtime
 // restarted. `clock` outlives it.
 std::unique_ptr<Runtime> connect_runtime(std::string origin, Executor ex, Clock& clock, Logger logger);
