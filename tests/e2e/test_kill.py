@@ -49,7 +49,7 @@ def client_context(config, folder):
     names = {}
     for name, data in (("ca", cluster["certificate-authority-data"]), ("crt", user["client-certificate-data"]),
                        ("key", user["client-key-data"])):
-        names[name] = folder / f"kill-test.{name}"
+        names[name] = folder / f"kill-test-{threading.get_ident()}.{name}"
         names[name].write_bytes(base64.b64decode(data))
     context = ssl.create_default_context(cafile=names["ca"])
     context.load_cert_chain(names["crt"], names["key"])
