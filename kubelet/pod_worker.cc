@@ -249,6 +249,7 @@ Task<Result<std::string>> PodWorker::pod_cgroup() {
 Task<bool> PodWorker::start_sandbox(std::uint32_t attempt) {
   const api::ObjectPtr keep = pod_;  // views into it are held across suspensions
   const PodSpec spec = view().spec();
+  co_await drop_dead_sandboxes();
   auto cgroup = co_await pod_cgroup();
   if (!cgroup) {
     event("Warning", "FailedCreatePodContainer",
@@ -455,7 +456,8 @@ Task<> PodWorker::follow_probes() {
   probed_ = std::move(running);
 }
 
-// Keeps of each container the newest instance and the one before it.
+// Keeps of each container the newest instance and the one before it, and of dead sandboxes those that hold
+// such.
 Task<> PodWorker::drop_old_containers() {
   std::map<std::string, int> count;
   std::vector<ObservedContainer> old;
@@ -470,6 +472,16 @@ Task<> PodWorker::drop_old_containers() {
       remove_file_and_rotated(path);
       return 0;
     });
+  }
+  co_await drop_dead_sandboxes();
+}
+
+// Sandboxes that ended, or never came up, and hold no container.
+Task<> PodWorker::drop_dead_sandboxes() {
+  for (const auto& box : seen_->sandboxes) {
+    const bool used = std::any_of(seen_->containers.begin(), seen_->containers.end(),
+                                  [&](const ObservedContainer& c) { return c.sandbox_id == box.id; });
+    if (!box.ready && !used) (void)co_await s_.runtime.remove_sandbox(box.id);
   }
 }
 

@@ -104,6 +104,7 @@ class PodWorker {
   bool must_wait(api::core_v1::Container container);
   Task<> follow_probes();
   Task<> drop_old_containers();
+  Task<> drop_dead_sandboxes();
   std::optional<api::core_v1::Container> find(std::string_view name) const;
   PodFacts facts() const;
 

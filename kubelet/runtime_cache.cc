@@ -78,8 +78,10 @@ Task<Result<ObservationPtr>> RuntimeCache::refresh(std::string pod_uid) {
   const ObservationPtr before = snapshot(pod_uid);
   auto pod = std::make_shared<PodObservation>();
   pod->uid = pod_uid;
-  std::sort(sandboxes.begin(), sandboxes.end(),
-            [](const auto& a, const auto& b) { return a.created_at > b.created_at; });
+  // A sandbox that failed to start has no time of creation, so attempts come first.
+  std::sort(sandboxes.begin(), sandboxes.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.metadata.attempt, a.created_at) > std::pair(b.metadata.attempt, b.created_at);
+  });
   std::sort(containers.begin(), containers.end(),
             [](const auto& a, const auto& b) { return a.created_at > b.created_at; });
   for (auto& s : sandboxes) {
