@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <boost/asio/strand.hpp>
+#include <filesystem>
+#include <set>
 
 #include "api/json.h"
 #include "client/event_recorder.h"
@@ -49,6 +51,13 @@ bool in_last_state(Pod pod, const std::string& container_id) {
     }
   }
   return false;
+}
+
+std::set<std::string> names_in(const std::string& dir) {
+  std::set<std::string> out;
+  std::error_code ec;
+  for (const auto& entry : std::filesystem::directory_iterator(dir, ec)) out.insert(entry.path().filename());
+  return out;
 }
 
 PodFacts node_pod_facts(const KubeletOptions& options, const MachineFacts& m) {
@@ -179,7 +188,9 @@ class Kubelet::Impl final : public RuntimeAccess {
     co_await pod_informer_->wait_for_sync();
     co_await service_informer_->wait_for_sync();
     drain();
-    for (const auto& uid : cache_.pod_uids()) {  // what the API forgot while we were away
+    std::set<std::string> left = cache_.pod_uids();  // of pods that the API forgot while we were away
+    left.merge(co_await run_blocking(options_.pool, [dir = options_.data_dir + "/pods"] { return names_in(dir); }));
+    for (const auto& uid : left) {
       if (!find_worker(uid)) add_worker(uid, nullptr);
     }
     for (;;) {

@@ -189,10 +189,12 @@ TEST_F(KubeletTest, AdoptsRunningContainersAndEndsOrphans) {
   stop();
   const std::string before(status(pod("web")).container_id());
   api_.erase(Pod::kind_info(), "default", "old");
+  std::filesystem::create_directories(dir_ / "pods/11111111-2222-3333-4444-555555555555/volumes/x");
   start();
   ASSERT_TRUE(until([&] { return runtime_.boxes.size() == 1; }));
   pass(30s);
   EXPECT_EQ(count("start main"), 2);
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "pods/11111111-2222-3333-4444-555555555555"));
   EXPECT_EQ(status(pod("web")).container_id(), before);
   EXPECT_EQ(status(pod("web")).restart_count(), 0);
 }
