@@ -189,7 +189,8 @@ class Kubelet::Impl final : public RuntimeAccess {
     co_await service_informer_->wait_for_sync();
     drain();
     std::set<std::string> left = cache_.pod_uids();  // of pods that the API forgot while we were away
-    left.merge(co_await run_blocking(options_.pool, [dir = options_.data_dir + "/pods"] { return names_in(dir); }));
+    left.merge(
+        co_await run_blocking(options_.pool, [dir = options_.data_dir + "/pods"] { return names_in(dir); }));
     for (const auto& uid : left) {
       if (!find_worker(uid)) add_worker(uid, nullptr);
     }

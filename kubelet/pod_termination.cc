@@ -144,6 +144,11 @@ Task<> PodWorker::clean_up() {
   for (const auto& c : seen_->containers) (void)co_await s_.runtime.remove_container(c.status.id);
   for (const auto& sandbox : seen_->sandboxes) {
     auto r = co_await s_.runtime.remove_sandbox(sandbox.id);
+    // A container whose start an earlier kubelet left half done cannot be removed for a moment.
+    for (int i = 0; !r && i < 30; ++i) {
+      co_await s_.clock.sleep_for(1s);
+      r = co_await s_.runtime.remove_sandbox(sandbox.id);
+    }
     if (!r) s_.log.warn("removing a sandbox failed", {{"sandbox", sandbox.id}, {"error", r.error()}});
   }
   auto r = co_await s_.volumes.tear_down(uid_);

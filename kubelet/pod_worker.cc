@@ -316,7 +316,10 @@ Task<> PodWorker::start_container(std::string name) {
   std::int64_t restart_count = 0;
   if (const ObservedContainer* newest = seen_->newest(name)) {
     restart_count = newest->created() ? newest->restart_count : newest->restart_count + 1;
-    if (newest->created()) (void)co_await s_.runtime.remove_container(newest->status.id);
+    if (newest->created() && !co_await s_.runtime.remove_container(newest->status.id)) {
+      look_again_in(200ms);  // an earlier kubelet's start of it is still under way
+      co_return;
+    }
   } else {
     for (ContainerStatus c : view().status().container_statuses()) {
       if (c.name() == name && !c.container_id().empty()) restart_count = c.restart_count() + 1;

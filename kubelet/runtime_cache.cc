@@ -15,8 +15,17 @@ std::string label(const cri::StringMap& m, const char* key) {
   return it == m.end() ? "" : it->second;
 }
 
+// A start that broke off because its client, an earlier kubelet, was killed: nothing ever ran in that
+// container.
+bool start_interrupted(const cri::ContainerStatus& s) {
+  return s.state == cri::ContainerState::kExited && s.started_at <= 0 && s.reason == "StartError" &&
+         (s.message.find("context canceled") != std::string::npos ||
+          s.message.find("signal: killed") != std::string::npos);
+}
+
 ObservedContainer observed(cri::ContainerStatus status, std::string sandbox_id) {
   ObservedContainer c;
+  if (start_interrupted(status)) status.state = cri::ContainerState::kCreated;
   c.name = label(status.labels, cri::kLabelContainerName);
   c.hash = label(status.annotations, kAnnotationHash);
   c.restart_count = std::atoll(label(status.annotations, kAnnotationRestarts).c_str());
