@@ -83,19 +83,18 @@ Task<Result<WriteOutcome>> Storage::put(const Resource& resource, std::string ke
   read.kind = TxnOp::Kind::kRange;
   read.range.key = key;
   txn.failure.push_back(std::move(read));
-  auto intent = intents_.announce(std::move(object), bytes);
+  auto intent = intents_.announce(std::move(key), std::move(object), bytes);
   auto done = co_await store_.txn(std::move(txn));
   WriteOutcome out;
   if (!done) {
-    intents_.withdraw(*intent);
+    intents_.withdraw(intent);
     co_return std::unexpected(done.error());
   }
   if (done->succeeded) {
     out.written = intent->resolve(done->revision);
-    if (!local_) intents_.claim(bytes);
     co_return out;
   }
-  intents_.withdraw(*intent);
+  intents_.withdraw(intent);
   auto& found = done->responses.at(0).range.kvs;
   if (!found.empty()) out.current = CO_TRY(decode_stored(*resource.stored, found[0].value, found[0].mod_revision));
   co_return out;

@@ -140,7 +140,7 @@ void WatchCache::apply(const kvstore::Event& event) {
     cache->erase(relative, event.kv.mod_revision);
     return;
   }
-  if (auto intent = intents_.claim(event.kv.value)) {
+  if (auto intent = intents_.claim(event.kv.key.view(), event.kv.value.view())) {
     cache->put(relative, intent->resolve(event.kv.mod_revision));
     return;
   }

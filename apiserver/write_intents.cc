@@ -15,30 +15,35 @@ VersionPtr WriteIntents::Intent::resolve(std::int64_t revision) {
   return version_;
 }
 
-WriteIntents::IntentPtr WriteIntents::announce(std::unique_ptr<api::Object> object, Bytes bytes) {
-  auto* address = bytes.data();
-  auto intent = std::make_shared<Intent>(std::move(object), std::move(bytes));
+WriteIntents::IntentPtr WriteIntents::announce(std::string key, std::unique_ptr<api::Object> object, Bytes bytes) {
+  constexpr std::size_t kMost = 8192;
+  auto intent = std::make_shared<Intent>(key, std::move(object), std::move(bytes));
   std::lock_guard lock(mu_);
-  intents_[address] = intent;
+  if (intents_.size() >= kMost) intents_.clear();
+  intents_.emplace(std::move(key), intent);
   return intent;
 }
 
-std::unique_ptr<api::Object> WriteIntents::withdraw(Intent& intent) {
-  {
-    std::lock_guard lock(mu_);
-    intents_.erase(intent.bytes_.data());
+void WriteIntents::withdraw(const IntentPtr& intent) {
+  std::lock_guard lock(mu_);
+  auto [it, end] = intents_.equal_range(intent->key_);
+  for (; it != end; ++it) {
+    if (it->second != intent) continue;
+    intents_.erase(it);
+    return;
   }
-  std::lock_guard lock(intent.mu_);
-  return std::move(intent.object_);
 }
 
-WriteIntents::IntentPtr WriteIntents::claim(const Bytes& bytes) {
+WriteIntents::IntentPtr WriteIntents::claim(std::string_view key, std::string_view bytes) {
   std::lock_guard lock(mu_);
-  auto it = intents_.find(bytes.data());
-  if (it == intents_.end() || it->second->bytes_.size() != bytes.size()) return nullptr;
-  auto intent = std::move(it->second);
-  intents_.erase(it);
-  return intent;
+  auto [it, end] = intents_.equal_range(std::string(key));
+  for (; it != end; ++it) {
+    if (it->second->bytes_.view() != bytes) continue;
+    auto intent = std::move(it->second);
+    intents_.erase(it);
+    return intent;
+  }
+  return nullptr;
 }
 
 void WriteIntents::clear() {
