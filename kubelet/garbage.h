@@ -19,8 +19,8 @@ class GarbageCollector {
  public:
   GarbageCollector(cri::Runtime& runtime, Clock& clock, Executor pool, Logger logger)
       : runtime_(runtime), clock_(clock), pool_(pool), log_(logger.named("gc")) {}
-  // Looks every 10 s at logs and every 5 min at images, until cancelled. `containers`: those that exist, by the
-  // last look.
+  // Looks every 10 s at logs and every 5 min at images, until cancelled. `containers`: those that exist, by
+  // the last look.
   Task<> run(std::function<std::vector<cri::ContainerStatus>()> containers);
 
  private:
