@@ -8,6 +8,7 @@
 #include "apiserver/errors.h"
 #include "apiserver/http_call.h"
 #include "apiserver/object_meta.h"
+#include "net/catch_cancel.h"
 
 namespace keelson::apiserver {
 namespace {
@@ -169,6 +170,10 @@ struct Timed {
   std::optional<Result<Response>> result;
 };
 
+Task<> wait_for(AsyncEvent* event, Clock* clock, MonoTime deadline) {
+  (void)co_await event->wait_until(*clock, deadline);
+}
+
 Task<> run_timed(Pipeline* pipeline, Request request, Timed* timed) {
   timed->result = co_await pipeline->run(std::move(request));
   timed->done.set();
@@ -180,10 +185,11 @@ Task<Result<Response>> HttpFront::run_in_time(Request request) {
   Timed timed;
   TaskGroup group;
   group.spawn(co_await boost::asio::this_coro::executor, run_timed(parts_.pipeline, std::move(request), &timed));
-  const bool in_time = co_await timed.done.wait_until(*parts_.clock, parts_.clock->now() + parts_.request_timeout);
+  // A cancelled handler (the server stops) must outlive the task that writes into its frame.
+  auto cancelled = co_await net::catch_cancel(wait_for(&timed.done, parts_.clock, parts_.clock->now() + parts_.request_timeout));
   co_await group.stop();
+  if (cancelled) std::rethrow_exception(cancelled);
   if (timed.result) co_return std::move(*timed.result);
-  (void)in_time;
   co_return fail(api::timeout("request did not complete within the allotted timeout", 0));
 }
 
@@ -352,9 +358,11 @@ Task<> HttpFront::serve_watch(Call& call, Request request, const Resource& resou
   auto ex = co_await boost::asio::this_coro::executor;
   group.spawn(ex, send_events(&job));
   group.spawn(ex, note_close(&job));
-  (void)co_await job.over.wait_until(*parts_.clock, parts_.clock->now() + timeout + std::chrono::seconds(1));
+  auto cancelled = co_await net::catch_cancel(
+      wait_for(&job.over, parts_.clock, parts_.clock->now() + timeout + std::chrono::seconds(1)));
   response->watch->stop();
   co_await group.stop();
+  if (cancelled) std::rethrow_exception(cancelled);
   (void)co_await call.exchange.finish();
   finish(call, 200, 0);
 }
