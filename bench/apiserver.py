@@ -66,7 +66,7 @@ def h2load(server, path, protocol, seconds=8):
 def pod(i):
     env = [{"name": f"VARIABLE_{n}", "value": f"some value of moderate length, number {n}"} for n in range(20)]
     body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"pod-{i}", "labels": {"app": "bench", "tier": "web", "index": str(i)},
-                                                            "annotations": {"note": "x" * 400}},
+                                                            "annotations": {"note": "x" * 1000}},
             "spec": {"containers": [{"name": "main", "image": "registry.example/app:1", "env": env,
                                      "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}},
                                      "readinessProbe": {"httpGet": {"path": "/", "port": 8080}}}]}}
@@ -115,8 +115,9 @@ def main():
         rows.append((f"create a Pod of {len(pod(0))} B, fsync on (load: Python, 16 connections)", f"{rate:,.0f}/s", f"{cpu:.0f} µs", ""))
         cpu, rate = in_threads(server, PODS, get)
         rows.append(("get that Pod (load: Python, 16 connections)", f"{rate:,.0f}/s", f"{cpu:.0f} µs", ""))
-        rate, cpu, failed = h2load(server, "/api/v1/namespaces/default/pods/pod-7", "h2")
-        rows.append(("get that Pod, h2 by h2load", f"{rate:,.0f}/s", f"{cpu:.1f} µs", f"{failed} failed"))
+        for protocol in ("h1", "h2"):
+            rate, cpu, failed = h2load(server, "/api/v1/namespaces/default/pods/pod-7", protocol)
+            rows.append((f"get that Pod, {protocol} by h2load", f"{rate:,.0f}/s", f"{cpu:.1f} µs", f"{failed} failed"))
         rows.append((f"RSS with {PODS} such Pods", f"{server.rss_mb():.0f} MB", "", ""))
         server.process.stop()
         server.start()
