@@ -179,6 +179,7 @@ Result<void> ApiServer::Impl::build() {
       metrics.set_cache_revision(r->kind->group, r->kind->resource, cache->applied());
     }
   };
+  f.more_metrics = parts.more_metrics;
   f.version_json = std::string(kVersion);
   f.log_reads = options.log_reads;
   f.request_timeout = options.request_timeout;

@@ -65,6 +65,8 @@ struct Parts {
   std::function<Task<std::vector<api::ObjectPtr>>()> component_statuses;
   // A deliberate end of the process' health, e.g. the store's failure; an empty text is well.
   std::function<std::string()> store_health;
+  // Prometheus text of the process' other parts, put behind our own on /metrics; may be empty.
+  std::function<std::string()> more_metrics;
 };
 
 class ApiServer {

@@ -288,6 +288,7 @@ Task<> HttpFront::serve_path(Call& call) {
     if (parts_.before_scrape) parts_.before_scrape();
     std::vector<Bytes> body;
     body.emplace_back(parts_.metrics->text());
+    if (parts_.more_metrics) body.emplace_back(parts_.more_metrics());
     co_await reply(call, 200, "text/plain; version=0.0.4; charset=utf-8", std::move(body));
     co_return;
   }

@@ -48,7 +48,8 @@ class HttpFront final : public net::Handler {
     Executor workers;  // for long encodes
     // Documents below /openapi/ and /openid/, /.well-known/; nullopt: no such page.
     std::function<std::optional<StaticReply>(const net::Request& request)> documents;
-    std::function<void()> before_scrape;  // fills in gauges
+    std::function<void()> before_scrape;       // fills in gauges
+    std::function<std::string()> more_metrics;  // of the process' other parts
     std::string version_json;
     bool log_reads = false;
     Duration request_timeout = std::chrono::seconds(60);

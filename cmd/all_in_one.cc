@@ -4,6 +4,10 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <mutex>
+
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
 
 #include "api/gen/core_v1.h"
 #include "base/async.h"
@@ -76,10 +80,12 @@ struct AllInOne::Impl {
   AsyncEvent failed;
   std::string failure;
 
+  prometheus::Registry registry;  // of the store
   std::unique_ptr<kvstore::EmbeddedStore> store;
   std::unique_ptr<apiserver::ApiServer> api;
   std::unique_ptr<Role> manager_role, scheduler_role, kubelet_role, proxy_role;
-  std::unique_ptr<controllers::ControllerManager> manager;
+  std::mutex manager_mu;  // held to read or replace the pointer: /metrics and componentstatuses look from other threads
+  std::shared_ptr<controllers::ControllerManager> manager;
   std::unique_ptr<client::InformerFactory> scheduler_informers, proxy_informers;
   std::unique_ptr<client::EventBroadcaster> scheduler_events;
   std::unique_ptr<scheduler::Scheduler> scheduler;
@@ -97,6 +103,11 @@ struct AllInOne::Impl {
   Task<Result<void>> start_kubelet();
   Task<> keep_leading();
   Task<std::vector<api::ObjectPtr>> component_statuses();
+  std::string metrics();
+  std::shared_ptr<controllers::ControllerManager> current_manager() {
+    std::lock_guard lock(manager_mu);
+    return manager;
+  }
   void fail_with(std::string why);
 };
 
@@ -125,6 +136,7 @@ Result<void> AllInOne::Impl::open_store() {
   so.data_dir = o.data_dir + "/store";
   so.clock = &clock;
   so.logger = log.named("store");
+  so.metrics = &registry;
   so.on_failure = [this](Error e) { fail_with("the store failed: " + e.to_string()); };
   store = TRY(kvstore::EmbeddedStore::open(std::move(so)));
   store->start();
@@ -165,15 +177,25 @@ Result<void> AllInOne::Impl::make_api() {
     const auto why = store->failed();
     return why ? why->to_string() : "";
   };
+  parts.more_metrics = [this] { return metrics(); };
   parts.component_statuses = [this] { return component_statuses(); };
   api = TRY(apiserver::ApiServer::make(a, std::move(parts)));
   return {};
 }
 
+// What the store, the controllers and the scheduler count, under etcd's and Kubernetes' names.
+std::string AllInOne::Impl::metrics() {
+  std::string out = prometheus::TextSerializer().Serialize(registry.Collect());
+  if (auto m = current_manager()) m->write_metrics(out);
+  if (scheduler) out += scheduler->metrics();
+  return out;
+}
+
 Task<std::vector<api::ObjectPtr>> AllInOne::Impl::component_statuses() {
   const auto stopped = store->failed();
+  const auto m = current_manager();
   std::vector<api::ObjectPtr> out;
-  out.push_back(component_status("controller-manager", manager && manager->is_leader() ? "" : "it does not lead (yet)"));
+  out.push_back(component_status("controller-manager", m && m->is_leader() ? "" : "it does not lead (yet)"));
   out.push_back(component_status("etcd-0", stopped ? stopped->to_string() : ""));
   out.push_back(component_status("scheduler", scheduler && scheduler->leading() ? "" : "it does not lead (yet)"));
   co_return out;
@@ -185,12 +207,14 @@ Result<void> AllInOne::Impl::write_kubeconfig() {
 }
 
 void AllInOne::Impl::start_controllers() {
-  manager_role = std::make_unique<Role>(api->endpoint(), auth::UserInfo{"system:kube-controller-manager", "", {}, {}}, "kube-controller-manager");
+  if (!manager_role) manager_role = std::make_unique<Role>(api->endpoint(), auth::UserInfo{"system:kube-controller-manager", "", {}, {}}, "kube-controller-manager");
   controllers::ControllerManagerOptions mo;
   mo.root_ca_pem = pki.ca_pem;
   mo.identity = identity;
-  manager = std::make_unique<controllers::ControllerManager>(mo, manager_role->transport, pool.next(), clock, rng.fork(), log);
-  manager->start();
+  auto fresh = std::make_shared<controllers::ControllerManager>(mo, manager_role->transport, pool.next(), clock, rng.fork(), log);
+  fresh->start();
+  std::lock_guard lock(manager_mu);
+  manager = std::move(fresh);
 }
 
 void AllInOne::Impl::start_scheduler() {
