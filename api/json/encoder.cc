@@ -1,4 +1,5 @@
 // encode_json(): Go's encoding/json output for the same object.
+#include <array>
 #include <charconv>
 #include <cmath>
 
@@ -307,8 +308,18 @@ void append_json_string(std::string& out, std::string_view text) {
 }
 
 void append_compact_json(std::string& out, std::string_view json) {
+  // Bytes that stand for themselves inside and outside of strings go over in runs.
+  static constexpr auto kPlain = [] {
+    std::array<bool, 256> plain{};
+    for (int c = 0x21; c < 0x80; ++c) plain[static_cast<std::size_t>(c)] = c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
+    return plain;
+  }();
   bool in_string = false;
   for (std::size_t i = 0; i < json.size(); ++i) {
+    std::size_t run = i;
+    while (run < json.size() && kPlain[static_cast<unsigned char>(json[run])]) ++run;
+    out.append(json, i, run - i);
+    if ((i = run) == json.size()) break;
     const char c = json[i];
     if (c == '<' || c == '>' || c == '&') {
       append_unicode_escape(out, static_cast<unsigned char>(c));

@@ -193,6 +193,15 @@ bool is_canonical_key(std::string_view s) {
 }  // namespace
 
 void append_go_json_string(std::string& out, std::string_view s) {
+  const auto as_it_is = [](char c) {
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
+  };
+  if (std::ranges::all_of(s, as_it_is)) {
+    out += '"';
+    out += s;
+    out += '"';
+    return;
+  }
   std::string plain;
   append_json_string(plain, s);
   for (std::size_t i = 0; i < plain.size(); ++i) {
