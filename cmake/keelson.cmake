@@ -43,13 +43,14 @@ function(keelson_library name)
   endif()
 endfunction()
 
-# What `./x test` builds: all unit tests, and those of the TSan run.
+# What `./x test` builds: all unit tests, those of the TSan run, and what `./x test --all` adds to it.
 add_custom_target(unit_tests)
 add_custom_target(tsan_tests)
+add_custom_target(tsan-more_tests)
 
 # keelson_test(NAME SOURCES a_test.cc … DEPS keelson_base … [LABELS unit tsan])
 # Makes the gtest program NAME and registers it with ctest as one test.
-# Labels: every test is `unit` unless said otherwise; `tsan` adds it to the TSan run.
+# Labels: every test is `unit` unless said otherwise; `tsan` adds it to the TSan run, `tsan-more` to that of `./x test --all`.
 function(keelson_test name)
   cmake_parse_arguments(A "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
   if(NOT A_LABELS)

@@ -47,7 +47,11 @@ if wanted e2e; then
   fi
 fi
 wanted unit && ctest_stage unit asan unit unit_tests
-wanted tsan && ctest_stage tsan tsan tsan tsan_tests
+wanted tsan && ctest_stage tsan tsan '^tsan$' tsan_tests
+if [ -n "$all" ]; then
+  ctest_stage tsan-more tsan '^tsan-more$' tsan-more_tests
+  KEELSON_KILLS=200 python3 tests/e2e/run.py --only kill && count "kill -9, 200 times" 1 0 || count "kill -9, 200 times" 0 1
+fi
 
 echo
 echo "$passed passed, $failed failed, $skipped skipped"
