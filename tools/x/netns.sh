@@ -21,7 +21,7 @@ make_host() {
   ip -n "$gw" link set eth0 up
   ip -n "$ns" route add default via "$GATEWAY_ADDRESS"
   # The second namespace swallows whatever reaches it: it forwards nothing.
-  in_host "$1" sysctl -qw net.ipv4.ip_forward=1
+  in_host "$1" sh -c "echo 1 >/proc/sys/net/ipv4/ip_forward"
 }
 
 remove_host() {
