@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/strong.h"
@@ -12,10 +13,16 @@ using Term = Strong<struct TermTag>;
 using Index = Strong<struct IndexTag>;  // of the log; the first entry is 1
 using NodeId = Strong<struct NodeIdTag>;
 
+enum class EntryType : std::uint8_t {
+  kNormal = 0,      // a command of the state machine; empty: the entry of a new leader
+  kConfChange = 1,  // data: an encoded ConfChange (raft/core/membership.h)
+};
+
 struct Entry {
   Term term;
   Index index;
   Bytes data;
+  EntryType type = EntryType::kNormal;
 };
 
 // What must survive a crash besides the entries.
