@@ -18,11 +18,21 @@ void append_json_string(std::string& out, std::string_view s) {
   out.push_back('"');
   for (const char c : s) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
           char buf[8];
@@ -35,6 +45,18 @@ void append_json_string(std::string& out, std::string_view s) {
   }
   out.push_back('"');
 }
+
+namespace {
+
+// The file and the folder it is in.
+std::string_view short_path(std::string_view path) {
+  const auto name = path.rfind('/');
+  if (name == std::string_view::npos || name == 0) return path;
+  const auto folder = path.rfind('/', name - 1);
+  return folder == std::string_view::npos ? path : path.substr(folder + 1);
+}
+
+}  // namespace
 
 Logger::Logger(Sink sink, LogLevel level)
     : state_(std::make_shared<const State>(State{std::move(sink), level})) {}
@@ -58,14 +80,25 @@ Logger Logger::named(std::string_view name) const {
   return copy;
 }
 
-bool Logger::enabled(LogLevel level) const { return state_ && level >= state_->level; }
+bool Logger::enabled(LogLevel level) const {
+  return state_ && level >= state_->level;
+}
 
-void Logger::debug(std::string_view m, std::initializer_list<LogField> f) const { write(LogLevel::kDebug, m, f); }
-void Logger::info(std::string_view m, std::initializer_list<LogField> f) const { write(LogLevel::kInfo, m, f); }
-void Logger::warn(std::string_view m, std::initializer_list<LogField> f) const { write(LogLevel::kWarn, m, f); }
-void Logger::error(std::string_view m, std::initializer_list<LogField> f) const { write(LogLevel::kError, m, f); }
+void Logger::debug(std::string_view m, std::initializer_list<LogField> f, Caller c) const {
+  write(LogLevel::kDebug, m, f, c);
+}
+void Logger::info(std::string_view m, std::initializer_list<LogField> f, Caller c) const {
+  write(LogLevel::kInfo, m, f, c);
+}
+void Logger::warn(std::string_view m, std::initializer_list<LogField> f, Caller c) const {
+  write(LogLevel::kWarn, m, f, c);
+}
+void Logger::error(std::string_view m, std::initializer_list<LogField> f, Caller c) const {
+  write(LogLevel::kError, m, f, c);
+}
 
-void Logger::write(LogLevel level, std::string_view msg, std::initializer_list<LogField> fields) const {
+void Logger::write(LogLevel level, std::string_view msg, std::initializer_list<LogField> fields,
+                   const Caller& caller) const {
   if (!enabled(level)) return;
   static constexpr std::string_view kNames[] = {"debug", "info", "warn", "error"};
   // Log stamps are the one use of the wall clock that is not injected: they decide nothing.
@@ -79,7 +112,11 @@ void Logger::write(LogLevel level, std::string_view msg, std::initializer_list<L
     line += ",\"logger\":";
     append_json_string(line, name_);
   }
-  line += ",\"msg\":";
+  line += ",\"caller\":";
+  append_json_string(line, short_path(caller.file_name()));
+  line.back() = ':';
+  line += std::to_string(caller.line());
+  line += "\",\"msg\":";
   append_json_string(line, msg);
   for (const auto& f : fields) {
     line += ',';

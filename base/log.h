@@ -1,10 +1,12 @@
-// Logger: structured log lines, JSON by default: {"level":"info","ts":"…","logger":"apiserver","msg":"…",…}.
+// Logger: structured log lines, JSON by default:
+// {"level":"info","ts":"…","logger":"apiserver","caller":"apiserver/registry.cc:12","msg":"…",…}.
 // Handed in by constructor, cheap to copy (shared sink). Thread rule: thread-safe; a line is written whole.
 #pragma once
 
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <source_location>
 #include <string>
 #include <string_view>
 
@@ -32,6 +34,7 @@ struct LogField {
 
 class Logger {
  public:
+  using Caller = std::source_location;
   // Receives one whole line, newline included.
   using Sink = std::function<void(std::string_view line)>;
 
@@ -45,14 +48,19 @@ class Logger {
   Logger named(std::string_view name) const;
   bool enabled(LogLevel level) const;
 
-  void debug(std::string_view msg, std::initializer_list<LogField> fields = {}) const;
-  void info(std::string_view msg, std::initializer_list<LogField> fields = {}) const;
-  void warn(std::string_view msg, std::initializer_list<LogField> fields = {}) const;
-  void error(std::string_view msg, std::initializer_list<LogField> fields = {}) const;
+  void debug(std::string_view msg, std::initializer_list<LogField> fields = {},
+             Caller caller = Caller::current()) const;
+  void info(std::string_view msg, std::initializer_list<LogField> fields = {},
+            Caller caller = Caller::current()) const;
+  void warn(std::string_view msg, std::initializer_list<LogField> fields = {},
+            Caller caller = Caller::current()) const;
+  void error(std::string_view msg, std::initializer_list<LogField> fields = {},
+             Caller caller = Caller::current()) const;
 
  private:
   struct State;
-  void write(LogLevel level, std::string_view msg, std::initializer_list<LogField> fields) const;
+  void write(LogLevel level, std::string_view msg, std::initializer_list<LogField> fields,
+             const Caller& caller) const;
   std::shared_ptr<const State> state_;
   std::string name_;
 };
