@@ -1,5 +1,7 @@
-// FlagSet: command-line flags as Kubernetes' and etcd's commands take them: `--name value`, `--name=value`, `--switch`,
-// `--switch=false`; a repeated flag's last value wins; `--help` lists them. An unknown flag or a bad value is a clear Error.
+// FlagSet: command-line flags as Kubernetes' and etcd's commands take them: `--name value`, `--name=value`,
+// `--switch`,
+// `--switch=false`; a repeated flag's last value wins; `--help` lists them. An unknown flag or a bad value is
+// a clear Error.
 #pragma once
 
 #include <chrono>
@@ -30,7 +32,14 @@ class FlagSet {
   // Accepted without effect; `parse` adds "flag --NAME has no meaning here" to warnings().
   void ignore(std::string name, bool takes_value);
 
-  // kInvalidArgument: unknown flag, missing or bad value, stray argument. `help_wanted()` tells that --help was given.
+  // What an environment variable or a configuration file says; a flag given to parse() stays set. Errors as
+  // parse()'s.
+  Result<void> set(std::string_view name, std::string_view value);
+  bool is_set(std::string_view name) const;
+  std::vector<std::string> names() const;
+
+  // kInvalidArgument: unknown flag, missing or bad value, stray argument. `help_wanted()` tells that --help
+  // was given.
   Result<void> parse(const std::vector<std::string>& args);
   bool help_wanted() const { return help_; }
   const std::vector<std::string>& warnings() const { return warnings_; }
@@ -42,8 +51,11 @@ class FlagSet {
     std::string help;
     std::string default_text;
     bool is_switch = false;
+    bool is_set = false;
     std::function<Result<void>(std::string_view)> set;
   };
+  void push(std::string name, std::string help, std::string default_text, bool is_switch,
+            std::function<Result<void>(std::string_view)> set);
   Flag* find(std::string_view name);
   std::string usage_;
   std::vector<Flag> flags_;
