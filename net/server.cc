@@ -235,6 +235,12 @@ Task<> ServerImpl::admit_wire(std::shared_ptr<ServerShard> shard, std::shared_pt
   std::string_view alpn;
   if (wire->ssl() != nullptr) {
     info->peer = peer_certificate(wire->ssl());
+    const auto& tls = shard->shared->options.tls;
+    if (tls && tls->accept && !tls->accept(info->peer.get())) {
+      shard->shared->logger.warn("rejected connection: its certificate is not accepted",
+                                 {{"remote", info->remote_address}});
+      co_return;
+    }
     alpn = alpn_protocol(wire->ssl());
   }
   if (alpn.empty()) {

@@ -22,6 +22,16 @@ struct TlsServerConfig {
   // True: a connection without a valid client certificate is refused (store peers). False: certificates are
   // optional, an unverifiable one is refused in the handshake.
   bool require_client_certificate = false;
+  // Revoked client certificates; empty: none are.
+  std::string crl_pem;
+  // 12 or 13; 0: 12 at least, the newest at most.
+  int min_version = 0, max_version = 0;
+  // TLS 1.2 suites by IANA (or Go) name; empty: ECDHE with AES-GCM or ChaCha20. kInvalidArgument for unknown
+  // ones.
+  std::vector<std::string> cipher_suites;
+  // A last word on a verified client certificate (null: none was sent); false closes the connection. Empty:
+  // yes.
+  std::function<bool(const PeerCertificate*)> accept;
 };
 
 struct ServerOptions {

@@ -65,6 +65,44 @@ Result<void> trust(SSL_CTX* ctx, std::string_view pem, bool announce) {
   return {};
 }
 
+Result<void> use_crl(SSL_CTX* ctx, std::string_view pem) {
+  const BioPtr bio = memory(pem);
+  const std::unique_ptr<X509_CRL, decltype(&X509_CRL_free)> crl(
+      PEM_read_bio_X509_CRL(bio.get(), nullptr, nullptr, nullptr), X509_CRL_free);
+  X509_STORE* store = SSL_CTX_get_cert_store(ctx);
+  if (!crl || X509_STORE_add_crl(store, crl.get()) != 1) return ssl_failure("certificate revocation list");
+  X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+  return {};
+}
+
+// OpenSSL's name of a TLS 1.2 suite that is given by its IANA or Go name.
+Result<std::string> openssl_cipher_name(SSL_CTX* ctx, const std::string& suite) {
+  const std::unique_ptr<SSL, decltype(&SSL_free)> ssl(SSL_new(ctx), SSL_free);
+  SSL_set_cipher_list(ssl.get(), "ALL");
+  const STACK_OF(SSL_CIPHER)* all = SSL_get_ciphers(ssl.get());
+  for (int i = 0; i < sk_SSL_CIPHER_num(all); ++i) {
+    const SSL_CIPHER* cipher = sk_SSL_CIPHER_value(all, i);
+    const std::string_view name = SSL_CIPHER_standard_name(cipher);
+    // Go leaves the hash of ChaCha20 suites out.
+    if (name == suite || name == suite + "_SHA256") return std::string(SSL_CIPHER_get_name(cipher));
+  }
+  return fail(Code::kInvalidArgument, "unexpected TLS cipher suite \"" + suite + "\"");
+}
+
+Result<void> restrict_protocol(SSL_CTX* ctx, const TlsServerConfig& config) {
+  const auto version = [](int v) { return v == 13 ? TLS1_3_VERSION : TLS1_2_VERSION; };
+  if (config.min_version != 0) SSL_CTX_set_min_proto_version(ctx, version(config.min_version));
+  if (config.max_version != 0) SSL_CTX_set_max_proto_version(ctx, version(config.max_version));
+  std::string list;
+  for (const auto& suite : config.cipher_suites) {
+    const std::string name = TRY(openssl_cipher_name(ctx, suite));
+    // TLS 1.3 suites are not for choosing, as in Go.
+    if (!name.starts_with("TLS_")) list += (list.empty() ? "" : ":") + name;
+  }
+  if (!list.empty() && SSL_CTX_set_cipher_list(ctx, list.c_str()) != 1) return ssl_failure("cipher suites");
+  return {};
+}
+
 int select_alpn(SSL*, const unsigned char** out, unsigned char* out_len, const unsigned char* in,
                 unsigned in_len, void*) {
   unsigned char* chosen = nullptr;
@@ -162,6 +200,8 @@ Result<SslContext> make_server_context(const TlsServerConfig& config) {
         ctx.get(),
         SSL_VERIFY_PEER | (config.require_client_certificate ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), nullptr);
   }
+  if (!config.crl_pem.empty()) TRY(use_crl(ctx.get(), config.crl_pem));
+  TRY(restrict_protocol(ctx.get(), config));
   SSL_CTX_set_alpn_select_cb(ctx.get(), select_alpn, nullptr);
   return ctx;
 }
