@@ -20,11 +20,14 @@
 
 namespace keelson::kvstore {
 
-// Who asks. Checked by the API before, and again where the entry is applied: a user whose rights changed in
-// between gets etcd's "auth: revision in header is old".
+// Who asks. Checked by the API before, and again where the entry is applied (kvstore/mvcc/auth_check.h): a
+// user whose rights changed in between gets etcd's "etcdserver: revision of auth store is old". The default
+// is a caller without credentials, which is refused while auth is on.
 struct Identity {
-  std::string user;  // empty: auth is off, or the caller is this process
+  std::string user;
   std::uint64_t auth_revision = 0;
+  // This process itself: Store's methods without an Identity, expired leases. Everything is allowed.
+  static Identity internal() { return {{}, kInternalAuthRevision}; }
 };
 
 // For etcdserverpb.ResponseHeader.
@@ -112,7 +115,8 @@ class Member : public Store {
 
   virtual Task<Result<std::unique_ptr<SnapshotReader>>> snapshot() = 0;
 
-  // Changes users and roles through the log.
+  // Changes users and roles through the log; kAuthenticate answers the token, known to every member that has
+  // applied it.
   virtual Task<Result<AuthReply>> auth(AuthCommand command, Identity who) = 0;
   // For checks and listings: a consistent view as of now, to be kept for one request.
   virtual std::shared_ptr<const AuthView> auth_view() const = 0;
