@@ -16,6 +16,14 @@ namespace keelson::kvstore {
 using Revision = std::int64_t;  // main revision; etcd's int64 on the wire
 using LeaseId = std::int64_t;
 
+// What every reply tells of the one who made it (etcdserverpb.ResponseHeader).
+struct Header {
+  std::uint64_t cluster_id = 0;
+  std::uint64_t member_id = 0;
+  Revision revision = 0;
+  std::uint64_t raft_term = 0;
+};
+
 struct KeyValue {
   Bytes key;
   Bytes value;

@@ -30,14 +30,6 @@ struct Identity {
   static Identity internal() { return {{}, kInternalAuthRevision}; }
 };
 
-// For etcdserverpb.ResponseHeader.
-struct Header {
-  std::uint64_t cluster_id = 0;
-  std::uint64_t member_id = 0;
-  Revision revision = 0;
-  std::uint64_t raft_term = 0;
-};
-
 struct MemberInfo {
   std::uint64_t id = 0;
   std::string name;  // empty until the member has published itself
