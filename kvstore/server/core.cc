@@ -171,7 +171,7 @@ void StoreCore::step(std::vector<PendingPtr> batch, bool tick) {
       called.push_back(std::move(p));
     } else {
       const Ticket ticket = next_ticket_++;
-      log_->propose(p->command, ticket);
+      log_->propose(Bytes(std::move(p->command)), ticket);
       waiting_.emplace(ticket, std::move(p));
     }
   }

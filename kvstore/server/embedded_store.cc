@@ -25,7 +25,7 @@ class EmbeddedStore::Impl {
   // Sends a command through the log, or a call to the store thread.
   Task<Outcome> submit(std::string command, std::function<void(Outcome&)> call) {
     auto p = std::make_shared<Pending>();
-    p->command = Bytes(std::move(command));
+    p->command = std::move(command);
     p->call = std::move(call);
     co_await wait_for(p, [this, p] {
       if (auto r = core.enqueue(p); !r) {

@@ -1,11 +1,15 @@
-// Pending: a request on its way through the store thread, and the coroutine that waits for it.
+// Pending: one request on its way through a Replica, and who waits for it: a coroutine (wait_for) or, in the
+// simulator and inside the Replica, a plain callback (on_done).
 //
-//   auto p = std::make_shared<Pending>();  …  co_await wait_for(p, [this, p] { enqueue(p); });  use
-//   p->outcome
+//   auto p = std::make_shared<Pending>();  p->op = …;
+//   co_await wait_for(p, [this, p] { enqueue(p); });      p->outcome
+//   or: p->on_done = [p = p.get()] { …p->outcome… };  replica.submit(p);
 //
-// Either the store thread's finish() or the coroutine's cancellation resumes it, whichever comes first; a
-// cancelled request still runs to its end, its outcome is dropped. Thread rule: outcome is written before
-// finish(), read after.
+// Either the Replica's finish() or the coroutine's cancellation resumes it, whichever comes first; a
+// cancelled request still runs to its end, its outcome is dropped.
+//
+// Thread rule: the request's fields are not changed once it is submitted; outcome is written before finish(),
+// read after.
 #pragma once
 
 #include <atomic>
@@ -20,30 +24,75 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/task.h"
+#include "kvstore/mvcc/auth_store.h"
+#include "kvstore/server/member.h"
 #include "kvstore/types.h"
+#include "raft/core/types.h"
 
 namespace keelson::kvstore {
 
+// One change of who takes part.
+struct MemberChange {
+  enum class Op : std::uint8_t { kAdd = 1, kAddLearner, kRemove, kUpdate, kPromote };
+  Op op = Op::kAdd;
+  std::uint64_t id = 0;                // all but kAdd, kAddLearner: those get theirs on the way (member_id.h)
+  std::vector<std::string> peer_urls;  // kAdd, kAddLearner, kUpdate
+};
+
 struct Outcome {
   std::optional<Error> error;
-  TxnResult txn;
-  LeaseInfo lease;
-  std::vector<LeaseId> leases;
+  TxnResult txn;                    // kCommand of a transaction
+  LeaseInfo lease;                  // a grant, kKeepAlive, kTimeToLive
+  std::vector<MemberInfo> members;  // kMember: all members after the change; for add the new one is the last
+  std::vector<Alarm> alarms;        // an alarm command: those that changed
+  AuthReply auth;                   // an auth command
+  std::vector<LeaseId> leases;      // (until StoreCore is gone)
+  // Everything up to here was applied when it finished.
+  raft::Index applied;
 };
 
 struct Pending {
+  enum class Op : std::uint8_t {
+    kCommand,     // `command` goes through the log; finished where it is applied
+    kRead,        // a linearizable read: once finished, whatever was acknowledged to anybody before it was
+                  // submitted is in the Replica's state
+    kKeepAlive,   // `lease`; asked of the leader
+    kTimeToLive,  // `lease`, `lease_keys`; asked of the leader
+    kMember,      // `change`; asked of the leader
+    kMoveLeader,  // `target`
+  };
   using Handler = boost::asio::any_completion_handler<void(boost::system::error_code)>;
 
-  Bytes command;                       // what goes to the log; or
-  std::function<void(Outcome&)> call;  // what the store thread does at once
+  Op op = Op::kCommand;
+  std::string command;    // from command.h; moved from
+  bool physical = false;  // kCommand of a compaction: finished once the versions are gone
+  LeaseId lease = 0;
+  bool lease_keys = false;
+  MemberChange change;
+  std::uint64_t target = 0;
+  std::function<void(Outcome&)> call;  // (until StoreCore is gone)
+  MonoTime deadline{};                 // default: the Replica's request timeout from submit() on
   Outcome outcome;
 
-  // Resumes the coroutine on its own executor, unless it was cancelled before. At most once.
-  void finish() { resume({}); }
+  // Called by finish() on the Replica's thread, in the middle of its work: it must not call the Replica but
+  // for reading, and submit().
+  std::function<void()> on_done;
+
+  // Tells who waits, unless a coroutine was cancelled before. At most once.
+  void finish() {
+    if (on_done) {
+      if (!claimed.exchange(true, std::memory_order_acq_rel)) std::exchange(on_done, nullptr)();
+      return;
+    }
+    resume({});
+  }
 
   void resume(boost::system::error_code ec) {
     if (claimed.exchange(true, std::memory_order_acq_rel) || !handler) return;
@@ -53,6 +102,12 @@ struct Pending {
   std::atomic<bool> claimed{false};
   std::optional<Executor> executor;
   std::optional<Handler> handler;  // emplaced, not assigned: Boost 1.81's assignment recurses
+
+  // The Replica's.
+  std::uint64_t id = 0;  // names the request in the log and between members
+  raft::Term term;       // in which it was proposed
+  raft::Index index;     // kRead: the applied index to wait for
+  MonoTime submitted{};
 };
 using PendingPtr = std::shared_ptr<Pending>;
 

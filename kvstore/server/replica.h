@@ -1,0 +1,220 @@
+// Replica: one whole member below gRPC, as a single-threaded, deterministic object: consensus, log, state
+// machine, leases, members, alarms, users, snapshots. It has no threads, no timers, no sockets and no
+// coroutines: its owner feeds it and calls step(). ReplicatedStore (replicated_store.h) is the owner in
+// production, chaos/sim the one in virtual time.
+//
+//   auto r = *Replica::open(deps, options);        recovers; a member that is alone leads already
+//   r->set_transport(&transport);
+//   loop:
+//     r->receive(message) | r->receive_app(from, bytes) | r->unreachable(…) | r->snapshot_sent(…)
+//     r->submit(pending)
+//     every options.tick:  r->tick();
+//     while (r->step()) {}                          after any of the above; take new input in between
+//     now and then (100 ms; at once when flush_due()):  r->flush_now()
+//     r->failed(), r->removed(): then it is over: r->stop(), destroy
+//   A crash in the simulator: destroy it without stop(), drop unsynced writes, open() again.
+//
+//   submit ─▶ Node ─▶ Ready: messages ─▶ transport, entries ─▶ WAL + fsync ─▶ messages ─▶ apply ─▶ publish ─▶
+//   watches ─▶ Pending::finish()                                                          └▶ backend.commit,
+//   flush
+//
+// Where a request ends: a command where its entry is applied, with the id in its bytes finding the Pending
+// again. What was never proposed (no leader) is proposed when there is one. What was proposed is never
+// proposed again: it is applied, or its time runs out, or a new leader's first entry is applied before it: it
+// may yet have happened, and the error says so (kUnavailable).
+//
+// Snapshots from other members: the transport asks receive_snapshot() for a sink (any thread), streams into
+// it, and after SnapshotSink::finish() hands the kSnapshot message to receive().
+//
+// Thread rule: one thread, the owner's; except what says "any thread".
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/rng.h"
+#include "kvstore/backend/backend.h"
+#include "kvstore/mvcc/auth_store.h"
+#include "kvstore/mvcc/state.h"
+#include "kvstore/mvcc/watch_hub.h"
+#include "kvstore/server/cluster_state.h"
+#include "kvstore/server/command.h"
+#include "kvstore/server/hash_ring.h"
+#include "kvstore/server/member.h"
+#include "kvstore/server/metrics.h"
+#include "kvstore/server/pending.h"
+#include "kvstore/server/published.h"
+#include "raft/core/node.h"
+#include "raft/transport/transport.h"
+#include "raft/wal/wal.h"
+
+namespace keelson::kvstore {
+
+// Planted bugs for the simulator's canaries; all off otherwise. Only tests set one.
+struct ReplicaFaults {
+  raft::CoreFaults core;
+  bool snapshot_without_leases = false;  // a snapshot received loses its leases
+  bool apply_twice_after_crash = false;  // recovery applies the last entry in the backend once more
+  bool event_lost_at_resync = false;     // watches go on behind an installed snapshot without what it skipped
+  bool lease_expired_by_stale_leader = false;  // who once led goes on expiring leases by its own clock
+  bool compaction_drops_live_version = false;  // the newest version at the compacted revision is dropped
+  bool hash_skipped = false;                   // hashes are not compared
+  bool ack_before_sync = false;                // the log is not synced before acknowledging
+  bool forget_vote = false;                    // the vote is not read back at start
+  bool term_after_reply = false;               // hard state is written only with the next entries
+};
+
+enum class AutoCompaction : std::uint8_t { kOff, kPeriodic, kRevision };
+
+struct ReplicaOptions {
+  std::string data_dir;
+  std::string name = "default";
+  std::vector<std::string> client_urls;  // published once the member is part of its cluster
+
+  // ---- For a new data dir; an old one knows its own.
+  std::uint64_t id = 0;          // member_id(…); 0: of a member that is alone, of no address
+  std::uint64_t cluster_id = 0;  // cluster_id(…); 0: from the members
+  // The first members, this one among them; with `join` those of the running cluster, to answer them. Empty:
+  // alone.
+  std::vector<MemberInfo> members;
+  bool join = false;  // of a running cluster: waits to be told who votes
+  // Forgets all other members, whatever the data dir says (etcd's --force-new-cluster).
+  bool force_new_cluster = false;
+
+  // ---- Time. A tick is the heartbeat.
+  Duration tick = std::chrono::milliseconds(100);
+  int election_ticks = 10;
+  bool pre_vote = true;
+  raft::ReadMode read_mode = raft::ReadMode::kQuorum;
+  Duration lease_checkpoint_interval = std::chrono::minutes(5);
+  Duration progress_interval = std::chrono::seconds(5);  // of watches that asked for notifications
+
+  // ---- Limits
+  std::uint64_t quota_bytes = std::uint64_t{2} << 30;  // 0: none
+  std::size_t max_pending = 20000;                     // more answer "too many requests"
+  std::size_t watch_buffer_events = 65536;             // a watcher further behind is cancelled
+  std::uint64_t wal_segment_bytes = std::uint64_t{16} << 20;
+  // Entries kept in memory and log for members that lag, once they are durable in the backend; none without
+  // other members.
+  std::size_t keep_entries = 5000;
+  std::size_t keep_bytes = std::size_t{32} << 20;
+  std::size_t max_learners = 1;  // etcd's
+  bool strict_reconfig_check = true;
+  AutoCompaction auto_compaction = AutoCompaction::kOff;
+  Duration auto_compaction_period{};       // kPeriodic
+  Revision auto_compaction_revisions = 0;  // kRevision
+  std::size_t compaction_keys_per_step = 1000;
+  std::uint64_t hash_every = 64;  // entries between two hashes that are compared
+
+  bool in_memory_backend = false;                       // tests: LevelDB in memory
+  BackgroundWork background = BackgroundWork::kThread;  // of LevelDB; the simulator: kDrained
+  ReplicaFaults faults;
+};
+
+// All but metrics is REQUIRED and outlives the Replica.
+struct ReplicaDeps {
+  FileSystem* fs = nullptr;
+  Clock* clock = nullptr;  // now() and wall() only
+  Rng* rng = nullptr;      // seeded from the system in production, or request ids repeat
+  StoreMetrics* metrics = nullptr;
+  Logger logger;
+  // Something flush() should write soon; the owner may poll flush_due() instead.
+  std::function<void()> on_flush_due;
+};
+
+class Replica {
+ public:
+  // Opens or makes the data dir and recovers. Errors: kFailedPrecondition (locked by another), kDataLoss
+  // (corrupt; names file and offset), kInternal (I/O).
+  static Result<std::unique_ptr<Replica>> open(ReplicaDeps deps, ReplicaOptions options);
+  // REQUIRES: nobody uses published().mvcc() any more (watches are gone). Does not wait, flush or say
+  // goodbye.
+  ~Replica();
+  Replica(const Replica&) = delete;
+  Replica& operator=(const Replica&) = delete;
+
+  // Tells it of all peers. Outlives the Replica; REQUIRED before the first step() with other members.
+  void set_transport(raft::Transport* transport);
+
+  // ---- Input
+  void receive(raft::Message message);
+  void receive_app(raft::NodeId from, Bytes payload);
+  void unreachable(raft::NodeId id, bool reset);
+  void snapshot_sent(raft::NodeId to, bool delivered);
+  // Always finished some day, by step(), tick() or stop(), or before this returns.
+  void submit(PendingPtr p);
+  // options.tick has passed.
+  void tick();
+  // Does what is due, for at most about 5 ms of applying. True: there is more to do, call again.
+  bool step();
+  // Finishes everything with `why`, ends watches. Nothing is served after it.
+  void stop(const Error& why);
+
+  // ---- The backend. flush() may run on another thread, one at a time; its answer is handed back on the
+  // owner's.
+  bool flush_due() const { return flush_due_; }
+  Result<std::uint64_t> flush();  // any thread
+  void flushed(const Result<std::uint64_t>& index);
+  void flush_now() { flushed(flush()); }
+  // Any thread: makes the log's next segment ahead of time.
+  Result<void> prepare_spare();
+
+  // ---- Snapshots. Any thread: where to put the snapshot that `message` announces.
+  Result<std::unique_ptr<raft::SnapshotSink>> receive_snapshot(const raft::Message& message);
+
+  // ---- Looking
+  // Why it stopped by itself: a disk that cannot be trusted. Everything answers kUnavailable from then on.
+  const std::optional<Error>& failed() const { return failed_; }
+  bool removed() const { return removed_; }  // it is no member any more
+  bool fenced() const { return fenced_; }    // it differs from a quorum (DESIGN.md §4)
+  // It has applied its own publication: clients may be told that it serves.
+  bool ready() const { return ready_; }
+  const Published& published() const { return published_; }  // any thread
+  WatchHub& hub() { return hub_; }                           // any thread
+  const ReplicaOptions& options() const { return options_; }
+  std::uint64_t id() const { return id_; }
+  const raft::Node& node() const { return *node_; }
+  State& state() { return *mvcc_->state; }
+  raft::Index applied() const { return applied_; }
+  // Over everything that members must agree on, at applied().
+  std::uint64_t agreement_hash() const;
+  // Tests: changes this member's state behind everybody's back, as a broken memory would.
+  void plant_divergence(const std::string& key);
+
+ private:
+  struct Waiting;
+  struct Incoming;
+  class Sink;
+
+  Replica(ReplicaDeps deps, ReplicaOptions options);
+  Result<void> recover();
+
+  ReplicaDeps deps_;
+  const ReplicaOptions options_;
+  std::unique_ptr<raft::Node> node_;
+  std::unique_ptr<raft::Wal> wal_;
+  MvccPtr mvcc_;
+  WatchHub hub_;
+  Published published_;
+  std::uint64_t id_ = 0;
+  raft::Index applied_;
+  std::optional<Error> failed_;
+  bool removed_ = false;
+  bool fenced_ = false;
+  bool ready_ = false;
+  bool flush_due_ = false;
+};
+
+}  // namespace keelson::kvstore
