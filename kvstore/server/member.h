@@ -76,6 +76,7 @@ class Member : public Store {
  public:
   virtual Header header() const = 0;
 
+  using Store::compact;
   using Store::range;
   using Store::range_now;
   using Store::txn;
