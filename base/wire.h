@@ -70,6 +70,8 @@ class Writer {
     append_varint(out_, v.size());
     out_.append(v);
   }
+  // The length of a submessage whose size is known, between its tag() and its fields.
+  void length(std::uint64_t n) { append_varint(out_, n); }
   void fixed64(std::uint32_t field, std::uint64_t v) {
     tag(field, Type::kFixed64);
     append_little_endian(v, 8);

@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -41,6 +42,8 @@ class GrpcCall {
   virtual Task<Result<std::optional<std::string>>> receive() = 0;
   // Sends one message; waits while the client reads slower than we write. Only in stream handlers.
   virtual Task<Result<void>> send(Bytes message) = 0;
+  // Sends `count` messages that already carry their prefixes (begin_grpc_frame()) with one write.
+  virtual Task<Result<void>> send_frames(Bytes frames, std::size_t count) = 0;
   // Initial metadata, until the first send(); trailing metadata, until the handler ends.
   virtual void add_header(std::string name, std::string value) = 0;
   virtual void add_trailer(std::string name, std::string value) = 0;
@@ -50,29 +53,69 @@ class GrpcCall {
   virtual Executor executor() = 0;
 };
 
+// Sees every call of a router: for metrics, and for checks common to all methods. `method` is the place of the
+// method in GrpcRouter::methods(). Thread rule: called by many executors at once.
+class GrpcInterceptor {
+ public:
+  virtual ~GrpcInterceptor() = default;
+  // Before the handler; an error is the call's end.
+  virtual Result<void> begin(std::size_t method, GrpcCall& call) = 0;
+  virtual void received(std::size_t method, std::size_t bytes) = 0;
+  virtual void sent(std::size_t method, std::size_t count, std::size_t bytes) = 0;
+  // `error`: null for OK. `took`: since begin().
+  virtual void ended(std::size_t method, const Error* error, Duration took) = 0;
+  // True: ended() wants to know the time.
+  virtual bool timed() const { return false; }
+};
+
 // Dispatches calls by method. Thread rule: register all methods before serving; then immutable.
 class GrpcRouter final : public Handler {
  public:
   using Unary = std::function<Task<Result<Bytes>>(GrpcCall& call, std::string request)>;
+  // The answer at once, on the calling thread; nullopt: use Unary (`request` is untouched). Saves a coroutine.
+  using UnaryNow = std::function<std::optional<Result<Bytes>>(GrpcCall& call, const std::string& request)>;
   // What it returns becomes the call's status.
   using Stream = std::function<Task<Result<void>>(GrpcCall& call)>;
 
   explicit GrpcRouter(Clock& clock, std::size_t max_message_bytes = 16u << 20)
       : clock_(clock), max_message_bytes_(max_message_bytes) {}
   // `path` is "/package.Service/Method".
-  void unary(std::string path, Unary f);
+  void unary(std::string path, Unary f, UnaryNow now = nullptr);
   void stream(std::string path, Stream f);
+  // `interceptor` outlives the router.
+  void intercept(GrpcInterceptor& interceptor) { interceptor_ = &interceptor; }
   // Unknown methods are answered with kUnimplemented.
   Task<> handle(Exchange& exchange) override;
 
+  // For callers of another protocol (a JSON gateway): runs `call`, whose method() is looked up, as if it had
+  // come by gRPC. A unary method receive()s one message and send()s one. The interceptor hears of begin and
+  // end; of messages the call tells it.
+  Task<Result<void>> dispatch(GrpcCall& call);
+  // The paths, in order of registration.
+  const std::vector<std::string>& methods() const { return order_; }
+  // The place of `path` in methods().
+  std::optional<std::size_t> find(std::string_view path) const;
+  bool streaming(std::size_t method) const;
+
  private:
   struct Method {
+    std::size_t index = 0;
     Unary unary;
+    UnaryNow now;
     Stream stream;
   };
+  struct PathHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view s) const { return std::hash<std::string_view>{}(s); }
+  };
+  Method& add(std::string path);
+  Error unknown(std::string_view path) const;
+
   Clock& clock_;
   const std::size_t max_message_bytes_;
-  std::unordered_map<std::string, Method> methods_;
+  GrpcInterceptor* interceptor_ = nullptr;
+  std::unordered_map<std::string, Method, PathHash, std::equal_to<>> methods_;
+  std::vector<std::string> order_;
 };
 
 struct GrpcCallOptions {
@@ -114,5 +157,9 @@ class GrpcClient {
 
 // The five-byte prefix and the message as one string: for tests and for callers that frame themselves.
 std::string grpc_frame(std::string_view message);
+
+// Appends a prefix to `out`, to be completed by end_grpc_frame() once the message stands behind it.
+std::size_t begin_grpc_frame(std::string& out);
+void end_grpc_frame(std::string& out, std::size_t mark);
 
 }  // namespace keelson::net

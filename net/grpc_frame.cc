@@ -48,6 +48,16 @@ std::string grpc_frame(std::string_view message) {
   return out;
 }
 
+std::size_t begin_grpc_frame(std::string& out) {
+  out.append(kPrefix, '\0');
+  return out.size();
+}
+
+void end_grpc_frame(std::string& out, std::size_t mark) {
+  const std::size_t n = out.size() - mark;
+  for (std::size_t i = 1; i < kPrefix; ++i) out[mark - i] = static_cast<char>(n >> (8 * (i - 1)) & 0xff);
+}
+
 void GrpcReader::append(std::string piece) {
   if (empty()) {
     buffer_ = std::move(piece);
@@ -65,7 +75,7 @@ Result<std::optional<std::string>> GrpcReader::next() {
   std::size_t n = 0;
   for (std::size_t i = 1; i < kPrefix; ++i) n = n << 8 | static_cast<unsigned char>(rest[i]);
   if (n > max_) {
-    return fail(Code::kResourceExhausted, "received message larger than max (" + std::to_string(n) + " vs. " +
+    return fail(Code::kResourceExhausted, "grpc: received message larger than max (" + std::to_string(n) + " vs. " +
                                               std::to_string(max_) + ")");
   }
   if (rest.size() < kPrefix + n) {

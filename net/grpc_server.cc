@@ -6,6 +6,8 @@
 namespace keelson::net {
 namespace {
 
+constexpr std::size_t kPrefix = 5;
+
 class ServerCall final : public GrpcCall {
  public:
   ServerCall(Exchange& x, Clock& clock, std::size_t max_message_bytes)
@@ -16,6 +18,12 @@ class ServerCall final : public GrpcCall {
         deadline_ = *timeout > MonoTime::max() - now ? MonoTime::max() : now + *timeout;
       }
     }
+  }
+
+  // Messages are told to `interceptor` from now on.
+  void watch(GrpcInterceptor* interceptor, std::size_t method) {
+    interceptor_ = interceptor;
+    index_ = method;
   }
 
   std::string_view method() const override { return path_; }
@@ -31,10 +39,21 @@ class ServerCall final : public GrpcCall {
     trailers_.add(std::move(name), std::move(value));
   }
 
+  // The only message of a unary call, if it is here already.
+  Result<std::optional<std::string>> receive_now() {
+    if (auto piece = x_.read_now()) reader_.append(std::move(*piece));
+    auto message = TRY(reader_.next());
+    if (message) note_received(message->size());
+    return message;
+  }
+
   Task<Result<std::optional<std::string>>> receive() override {
     for (;;) {
       auto message = CO_TRY(reader_.next());
-      if (message) co_return message;
+      if (message) {
+        note_received(message->size());
+        co_return message;
+      }
       auto piece = CO_TRY(co_await x_.read_some());
       if (piece.empty()) {
         if (!reader_.empty()) co_return fail(Code::kInternal, "the stream ended within a message");
@@ -44,9 +63,23 @@ class ServerCall final : public GrpcCall {
     }
   }
 
-  Task<Result<void>> send(Bytes message) override {
+  Task<Result<void>> send(Bytes message) override { return send_frames(Bytes(grpc_frame(message)), 1); }
+
+  Task<Result<void>> send_frames(Bytes frames, std::size_t count) override {
     CO_TRY(co_await ensure_started());
-    co_return co_await x_.write(Bytes(grpc_frame(message)));
+    note_sent(count, frames.size() - count * kPrefix);
+    co_return co_await x_.write(std::move(frames));
+  }
+
+  // The reply of a unary call in one piece. False: use send() and finish().
+  bool reply_now(const Bytes& message) {
+    trailers_.add("grpc-status", "0");
+    if (!started_ && x_.respond_now(200, headers_, Bytes(grpc_frame(message)), trailers_)) {
+      note_sent(1, message.size());
+      return true;
+    }
+    trailers_.remove("grpc-status");
+    return false;
   }
 
   Task<Result<void>> finish(Result<void> result) {
@@ -65,30 +98,119 @@ class ServerCall final : public GrpcCall {
     if (std::exchange(started_, true)) co_return Result<void>();
     co_return co_await x_.start(200, std::move(headers_));
   }
+  void note_received(std::size_t bytes) {
+    if (interceptor_ != nullptr) interceptor_->received(index_, bytes);
+  }
+  void note_sent(std::size_t count, std::size_t bytes) {
+    if (interceptor_ != nullptr) interceptor_->sent(index_, count, bytes);
+  }
 
   Exchange& x_;
-  const std::string path_;
+  const std::string_view path_;
   GrpcReader reader_;
+  GrpcInterceptor* interceptor_ = nullptr;
+  std::size_t index_ = 0;
   std::optional<MonoTime> deadline_;
   Headers headers_{{"content-type", "application/grpc"}};
   Headers trailers_;
   bool started_ = false;
 };
 
-Task<Result<void>> run_unary(ServerCall& call, const GrpcRouter::Unary& f) {
-  auto request = CO_TRY(co_await call.receive());
-  if (!request) co_return fail(Code::kInternal, "the call has no request message");
-  const Bytes reply = CO_TRY(co_await f(call, std::move(*request)));
-  co_return co_await call.send(reply);
+// Tells the interceptor how the call ended.
+class Ending {
+ public:
+  Ending(GrpcInterceptor* interceptor, std::size_t method, Clock& clock)
+      : interceptor_(interceptor), method_(method), clock_(clock) {
+    if (interceptor_ != nullptr && interceptor_->timed()) began_ = clock_.now();
+  }
+  void operator()(const Error* error) {
+    if (interceptor_ == nullptr) return;
+    interceptor_->ended(method_, error, interceptor_->timed() ? clock_.now() - began_ : Duration());
+  }
+
+ private:
+  GrpcInterceptor* const interceptor_;
+  const std::size_t method_;
+  Clock& clock_;
+  MonoTime began_{};
+};
+
+Error late() {
+  return {Code::kDeadlineExceeded, "context deadline exceeded"};
+}
+bool is_late(const GrpcCall& call, Clock& clock) {
+  return call.deadline() && clock.now() >= *call.deadline();
 }
 
 }  // namespace
 
-void GrpcRouter::unary(std::string path, Unary f) {
-  methods_[std::move(path)].unary = std::move(f);
+GrpcRouter::Method& GrpcRouter::add(std::string path) {
+  const auto [it, fresh] = methods_.try_emplace(path);
+  if (fresh) {
+    it->second.index = order_.size();
+    order_.push_back(std::move(path));
+  }
+  return it->second;
+}
+void GrpcRouter::unary(std::string path, Unary f, UnaryNow now) {
+  Method& m = add(std::move(path));
+  m.unary = std::move(f);
+  m.now = std::move(now);
 }
 void GrpcRouter::stream(std::string path, Stream f) {
-  methods_[std::move(path)].stream = std::move(f);
+  add(std::move(path)).stream = std::move(f);
+}
+std::optional<std::size_t> GrpcRouter::find(std::string_view path) const {
+  const auto it = methods_.find(path);
+  return it == methods_.end() ? std::nullopt : std::optional(it->second.index);
+}
+bool GrpcRouter::streaming(std::size_t method) const {
+  return !methods_.find(order_.at(method))->second.unary;
+}
+
+// grpc-go's wording.
+Error GrpcRouter::unknown(std::string_view path) const {
+  const std::size_t slash = path.rfind('/');
+  if (path.empty() || path[0] != '/' || slash == 0) {
+    return {Code::kUnimplemented, "malformed method name: \"" + std::string(path) + "\""};
+  }
+  const std::string_view service = path.substr(0, slash + 1);
+  const std::string name(path.substr(1, slash - 1));
+  for (const auto& p : order_) {
+    if (!p.starts_with(service)) continue;
+    return {Code::kUnimplemented,
+            "unknown method " + std::string(path.substr(slash + 1)) + " for service " + name};
+  }
+  return {Code::kUnimplemented, "unknown service " + name};
+}
+
+Task<Result<void>> GrpcRouter::dispatch(GrpcCall& call) {
+  const auto it = methods_.find(call.method());
+  if (it == methods_.end()) co_return fail(unknown(call.method()));
+  const Method& m = it->second;
+  Ending ending(interceptor_, m.index, clock_);
+  Result<void> result;
+  if (interceptor_ != nullptr) result = interceptor_->begin(m.index, call);
+  if (result && m.unary) {
+    auto request = co_await call.receive();
+    if (!request) {
+      result = std::unexpected(request.error());
+    } else if (!*request) {
+      result = fail(Code::kInternal, "the call has no request message");
+    } else {
+      auto reply = co_await m.unary(call, std::move(**request));
+      if (!reply) {
+        result = std::unexpected(std::move(reply).error());
+      } else {
+        result = co_await call.send(std::move(*reply));
+      }
+    }
+  } else if (result) {
+    result = co_await m.stream(call);
+  }
+  if (is_late(call, clock_)) result = fail(late());
+  ending(result ? nullptr : &result.error());
+  co_return result;
 }
 
 Task<> GrpcRouter::handle(Exchange& exchange) {
@@ -97,17 +219,47 @@ Task<> GrpcRouter::handle(Exchange& exchange) {
     co_return;
   }
   ServerCall call(exchange, clock_, max_message_bytes_);
-  const auto it = methods_.find(std::string(call.method()));
-  Result<void> result;
-  if (it == methods_.end()) {
-    result = fail(Code::kUnimplemented, "unknown method " + std::string(call.method()));
-  } else if (it->second.unary) {
-    result = co_await run_unary(call, it->second.unary);
-  } else {
-    result = co_await it->second.stream(call);
+  const auto it = methods_.find(call.method());
+  if (it == methods_.end() || !it->second.unary) {
+    if (it != methods_.end()) call.watch(interceptor_, it->second.index);
+    auto result = co_await dispatch(call);
+    (void)co_await call.finish(std::move(result));
+    co_return;
   }
-  if (call.deadline() && clock_.now() >= *call.deadline()) {
-    result = fail(Code::kDeadlineExceeded, "context deadline exceeded");
+  // A unary call: as few suspensions and copies as can be.
+  const Method& m = it->second;
+  call.watch(interceptor_, m.index);
+  Ending ending(interceptor_, m.index, clock_);
+  Result<Bytes> reply;
+  Result<void> begun;
+  if (interceptor_ != nullptr) begun = interceptor_->begin(m.index, call);
+  if (!begun) {
+    reply = std::unexpected(std::move(begun).error());
+  } else {
+    auto request = call.receive_now();
+    if (request && !*request) request = co_await call.receive();
+    if (!request) {
+      reply = std::unexpected(std::move(request).error());
+    } else if (!*request) {
+      reply = fail(Code::kInternal, "the call has no request message");
+    } else {
+      std::optional<Result<Bytes>> now;
+      if (m.now) now = m.now(call, **request);
+      if (now) {
+        reply = std::move(*now);
+      } else {
+        reply = co_await m.unary(call, std::move(**request));
+      }
+    }
+  }
+  if (is_late(call, clock_)) reply = fail(late());
+  ending(reply ? nullptr : &reply.error());
+  if (reply && call.reply_now(*reply)) co_return;
+  Result<void> result;
+  if (!reply) {
+    result = std::unexpected(std::move(reply).error());
+  } else {
+    result = co_await call.send(std::move(*reply));
   }
   (void)co_await call.finish(std::move(result));
 }

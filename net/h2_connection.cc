@@ -23,6 +23,8 @@ class H2Exchange final : public ServerExchange {
 
   Task<Result<std::string>> read_body(std::size_t max_bytes) override;
   Task<Result<std::string>> read_some() override;
+  std::optional<std::string> read_now() override;
+  bool respond_now(int status, const Headers& headers, Bytes body, Headers trailers) override;
   Task<Result<void>> start(int status, Headers headers) override;
   Task<Result<void>> write(Bytes data) override;
   Task<Result<void>> finish(Headers trailers) override;
@@ -427,6 +429,21 @@ Task<Result<std::string>> H2Exchange::read_some() {
     if (!stream_open_) co_return fail(Code::kCancelled, "the client broke off its request");
     co_await wait_on(input_);
   }
+}
+
+std::optional<std::string> H2Exchange::read_now() {
+  if (!at_home(ex_)) return std::nullopt;
+  if (!body_.empty()) return take_body();
+  if (body_done_) return std::string();
+  return std::nullopt;
+}
+
+bool H2Exchange::respond_now(int status, const Headers& headers, Bytes body, Headers trailers) {
+  if (!at_home(ex_) || head_ || !check_unstarted()) return false;
+  started_ = finished_ = true;
+  trailers_ = std::move(trailers);
+  if (!body.empty()) queue_.append(std::move(body));
+  return c_->submit(*this, status, headers, std::nullopt, true).has_value();
 }
 
 Task<Result<std::string>> H2Exchange::read_body(std::size_t max_bytes) {

@@ -105,6 +105,13 @@ class Exchange {
   // The next piece of the body, empty at its end. For streams (gRPC). Do not mix with read_body().
   virtual Task<Result<std::string>> read_some() = 0;
 
+  // As read_some(), but only what is here already; nullopt when it would have to wait. REQUIRES: on
+  // executor().
+  virtual std::optional<std::string> read_now() { return std::nullopt; }
+  // A whole reply with trailers (gRPC) at once, without a content-length; false where it must be done by
+  // start(), write() and finish(). REQUIRES: on executor().
+  virtual bool respond_now(int status, const Headers& headers, Bytes body, Headers trailers) { return false; }
+
   // The whole reply at once; content-length is set. The fast path.
   virtual Task<Result<void>> respond(int status, Headers headers, Bytes body) = 0;
   virtual Task<Result<void>> respond(int status, Headers headers, std::vector<Bytes> body) = 0;
