@@ -53,8 +53,8 @@ class GrpcCall {
   virtual Executor executor() = 0;
 };
 
-// Sees every call of a router: for metrics, and for checks common to all methods. `method` is the place of the
-// method in GrpcRouter::methods(). Thread rule: called by many executors at once.
+// Sees every call of a router: for metrics, and for checks common to all methods. `method` is the place of
+// the method in GrpcRouter::methods(). Thread rule: called by many executors at once.
 class GrpcInterceptor {
  public:
   virtual ~GrpcInterceptor() = default;
@@ -72,7 +72,8 @@ class GrpcInterceptor {
 class GrpcRouter final : public Handler {
  public:
   using Unary = std::function<Task<Result<Bytes>>(GrpcCall& call, std::string request)>;
-  // The answer at once, on the calling thread; nullopt: use Unary (`request` is untouched). Saves a coroutine.
+  // The answer at once, on the calling thread; nullopt: use Unary (`request` is untouched). Saves a
+  // coroutine.
   using UnaryNow = std::function<std::optional<Result<Bytes>>(GrpcCall& call, const std::string& request)>;
   // What it returns becomes the call's status.
   using Stream = std::function<Task<Result<void>>(GrpcCall& call)>;

@@ -75,8 +75,8 @@ Result<std::optional<std::string>> GrpcReader::next() {
   std::size_t n = 0;
   for (std::size_t i = 1; i < kPrefix; ++i) n = n << 8 | static_cast<unsigned char>(rest[i]);
   if (n > max_) {
-    return fail(Code::kResourceExhausted, "grpc: received message larger than max (" + std::to_string(n) + " vs. " +
-                                              std::to_string(max_) + ")");
+    return fail(Code::kResourceExhausted, "grpc: received message larger than max (" + std::to_string(n) +
+                                              " vs. " + std::to_string(max_) + ")");
   }
   if (rest.size() < kPrefix + n) {
     buffer_.reserve(pos_ + kPrefix + n);

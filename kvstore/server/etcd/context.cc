@@ -1,13 +1,14 @@
 #include "kvstore/server/etcd/context.h"
 
-#include "kvstore/server/etcd/errors.h"
+#include "kvstore/mvcc/auth_check.h"
 
 namespace keelson::kvstore::etcd {
 
 Result<Identity> require_user(const ServiceContext& c, const net::GrpcCall& call) {
-  if (!c.member.auth_view()->enabled) return Identity{};
+  const auto view = c.member.auth_view();
+  if (!view->enabled) return Identity{};
   auto who = TRY(c.authenticator.identify(call));
-  if (who.user.empty()) return fail(user_empty_error());
+  TRY(check_signed_in(*view, {who.user, who.auth_revision}));
   return who;
 }
 

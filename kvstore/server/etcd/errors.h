@@ -1,23 +1,15 @@
-// Errors that the API itself answers with, in etcd's words (etcd api/v3rpc/rpctypes/error.go): clients compare
-// the text. Those of the store are in kvstore/mvcc/errors.h.
+// Errors that the API itself answers with, in etcd's words (etcd api/v3rpc/rpctypes/error.go): clients
+// compare the text. Those of the store are in kvstore/mvcc/errors.h and auth_errors.h.
 #pragma once
 
 #include "base/error.h"
+#include "kvstore/mvcc/auth_errors.h"
 #include "kvstore/mvcc/errors.h"
 
 namespace keelson::kvstore::etcd {
 
 inline Error invalid_sort_error() {
   return {Code::kInvalidArgument, "etcdserver: invalid sort option"};
-}
-inline Error user_empty_error() {
-  return {Code::kInvalidArgument, "etcdserver: user name is empty"};
-}
-inline Error permission_denied_error() {
-  return {Code::kPermissionDenied, "etcdserver: permission denied"};
-}
-inline Error auth_old_revision_error() {
-  return {Code::kInvalidArgument, "etcdserver: revision of auth store is old"};
 }
 inline Error no_leader_error() {
   return {Code::kUnavailable, "etcdserver: no leader"};

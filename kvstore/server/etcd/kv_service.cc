@@ -1,10 +1,10 @@
 #include <limits>
 
+#include "kvstore/mvcc/auth_check.h"
+#include "kvstore/mvcc/state.h"
 #include "kvstore/server/etcd/errors.h"
 #include "kvstore/server/etcd/kv_codec.h"
-#include "kvstore/server/etcd/permissions.h"
 #include "kvstore/server/etcd/services.h"
-#include "kvstore/mvcc/state.h"
 
 namespace keelson::kvstore::etcd {
 namespace {
@@ -20,7 +20,7 @@ Result<Identity> permit(const ServiceContext& c, const GrpcCall& call, Check che
   const auto view = c.member.auth_view();
   if (!view->enabled) return Identity{};
   auto who = TRY(c.authenticator.identify(call));
-  TRY(check(*view, who));
+  TRY(check(*view, AuthSubject{who.user, who.auth_revision}));
   return who;
 }
 
@@ -35,7 +35,7 @@ std::optional<Result<Bytes>> range_now(ServiceContext& c, GrpcCall& call, const 
   const auto answer = [&]() -> Result<std::optional<Bytes>> {
     const RangeRequest r = TRY(decode_range(request));
     const Identity who =
-        TRY(permit(c, call, [&](const AuthView& v, const Identity& i) { return may_range(v, i, r); }));
+        TRY(permit(c, call, [&](const AuthView& v, AuthSubject i) { return check_range(v, i, r); }));
     auto result = c.member.range_now(r, who);
     if (!result) return std::nullopt;
     const RangeResult found = TRY(std::move(*result));
@@ -50,7 +50,7 @@ std::optional<Result<Bytes>> range_now(ServiceContext& c, GrpcCall& call, const 
 Task<Result<Bytes>> range(ServiceContext* c, GrpcCall* call, std::string request) {
   RangeRequest r = CO_TRY(decode_range(request));
   const Identity who =
-      CO_TRY(permit(*c, *call, [&](const AuthView& v, const Identity& i) { return may_range(v, i, r); }));
+      CO_TRY(permit(*c, *call, [&](const AuthView& v, AuthSubject i) { return check_range(v, i, r); }));
   CO_TRY(check_learner(*c, r));
   const RangeResult found = CO_TRY(co_await c->member.range(std::move(r), who));
   co_return encode_range(with_revision(c->member.header(), found.revision), found);
@@ -79,7 +79,7 @@ Task<Result<void>> range_stream(ServiceContext* c, GrpcCall* call) {
     co_return fail(Code::kUnimplemented, "RangeStream does not support revision filters");
   }
   const Identity who =
-      CO_TRY(permit(*c, *call, [&](const AuthView& v, const Identity& i) { return may_range(v, i, r); }));
+      CO_TRY(permit(*c, *call, [&](const AuthView& v, AuthSubject i) { return check_range(v, i, r); }));
   std::int64_t left = r.limit > 0 ? r.limit : std::numeric_limits<std::int64_t>::max();
   r.limit = r.count_only ? 0 : std::min(kFirstChunk, left);
   Revision header_revision = 0;
@@ -125,8 +125,8 @@ Task<Result<Bytes>> put(ServiceContext* c, GrpcCall* call, std::string request) 
   if (op.put.ignore_value && !op.put.value.empty()) co_return fail(value_provided_error());
   if (op.put.ignore_lease && op.put.lease != 0) co_return fail(lease_provided_error());
   CO_TRY(check_size(*c, size));
-  Identity who =
-      CO_TRY(permit(*c, *call, [&](const AuthView& v, const Identity& i) { return may_put(v, i, op.put); }));
+  Identity who = CO_TRY(
+      permit(*c, *call, [&](const AuthView& v, AuthSubject i) { return check_put(v, i, op.put, nullptr); }));
   TxnRequest t;
   t.success.push_back(std::move(op));
   const TxnResult done = CO_TRY(co_await c->member.txn(std::move(t), std::move(who)));
@@ -139,8 +139,8 @@ Task<Result<Bytes>> delete_range(ServiceContext* c, GrpcCall* call, std::string 
   op.del = CO_TRY(decode_delete(request));
   if (op.del.key.empty()) co_return fail(empty_key_error());
   CO_TRY(check_size(*c, request.size()));
-  Identity who = CO_TRY(
-      permit(*c, *call, [&](const AuthView& v, const Identity& i) { return may_delete(v, i, op.del); }));
+  Identity who =
+      CO_TRY(permit(*c, *call, [&](const AuthView& v, AuthSubject i) { return check_delete(v, i, op.del); }));
   TxnRequest t;
   t.success.push_back(std::move(op));
   const TxnResult done = CO_TRY(co_await c->member.txn(std::move(t), std::move(who)));
@@ -153,8 +153,8 @@ Task<Result<Bytes>> txn(ServiceContext* c, GrpcCall* call, std::string request) 
   TxnRequest t = CO_TRY(decode_txn(std::move(request)));
   CO_TRY(validate(t, c->options.max_txn_ops));
   if (!is_read_only(t)) CO_TRY(check_size(*c, size));
-  Identity who =
-      CO_TRY(permit(*c, *call, [&](const AuthView& v, const Identity& i) { return may_txn(v, i, t); }));
+  Identity who = CO_TRY(
+      permit(*c, *call, [&](const AuthView& v, AuthSubject i) { return check_txn(v, i, t, nullptr); }));
   const TxnResult done = CO_TRY(co_await c->member.txn(std::move(t), std::move(who)));
   co_return encode_txn(with_revision(c->member.header(), done.revision), done);
 }
