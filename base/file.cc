@@ -147,6 +147,11 @@ class PosixFileSystem final : public FileSystem {
     return {};
   }
 
+  Result<void> remove_dir(const std::string& dir) override {
+    if (::rmdir(dir.c_str()) != 0) return os_error("rmdir", dir, errno);
+    return {};
+  }
+
   Result<void> sync_dir(const std::string& dir) override {
     int fd = ::open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return os_error("open", dir, errno);

@@ -60,6 +60,8 @@ class FileSystem {
   // Atomic; durable after sync_dir().
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
   virtual Result<void> remove(const std::string& path) = 0;
+  // REQUIRES: nothing is in it.
+  virtual Result<void> remove_dir(const std::string& dir) = 0;
   // Makes creations, renames and removals in `dir` durable.
   virtual Result<void> sync_dir(const std::string& dir) = 0;
   // An exclusive lock on `path`, created if needed. kFailedPrecondition when another process or another owner

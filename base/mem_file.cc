@@ -160,6 +160,10 @@ Result<void> MemFileSystem::remove(const std::string& path) {
   return {};
 }
 
+Result<void> MemFileSystem::remove_dir(const std::string&) {
+  return {};
+}
+
 Result<void> MemFileSystem::sync_dir(const std::string& dir) {
   std::lock_guard lock(state_->mu);
   auto in_dir = [&](const auto& entry) { return parent_of(entry.first) == dir; };

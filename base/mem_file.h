@@ -29,6 +29,8 @@ class MemFileSystem final : public FileSystem {
   Result<void> make_dirs(const std::string& dir) override;
   Result<void> rename(const std::string& from, const std::string& to) override;
   Result<void> remove(const std::string& path) override;
+  // Directories are not kept: they are there while something is in them.
+  Result<void> remove_dir(const std::string& dir) override;
   Result<void> sync_dir(const std::string& dir) override;
   Result<std::unique_ptr<FileLock>> lock(const std::string& path) override;
 

@@ -1,32 +1,41 @@
 // Backend: the durable home of revision → version, in LevelDB, and of what the state machine needs at start
-// besides: leases and how far the log was applied. Keys grow with revisions, so LevelDB's compaction has
-// little to merge (docs/formats/backend.md).
+// besides: leases, how far the log was applied, and named records of its other parts (users, members,
+// alarms). Keys of versions grow with revisions, so LevelDB's compaction has little to merge
+// (docs/formats/backend.md).
 //
-// Two steps, so that the store thread never waits for LevelDB: stage()/commit() take changes into memory,
-// where read() finds them at once; flush(), on any other thread, writes what was committed, whole commits at
-// a time: after a crash LevelDB holds the state of some applied index, and the log has the rest.
+// Two steps, so that the store thread never waits for LevelDB: stage()/put_system()/commit() take changes
+// into memory, where read() finds them at once; flush(), on any other thread, writes what was committed,
+// whole commits at a time: after a crash LevelDB holds the state of some applied index, and the log has the
+// rest.
 //
-// Thread rule: stage() and commit(): the store thread. flush(): one thread at a time. The rest: any thread.
+// Every flush is synced: LevelDB's log reader steps over a damaged block, so that of several unsynced batches
+// an earlier one could be lost and a later one kept.
+//
+// A snapshot() is a picture of one applied index; it stays readable while everything goes on. snapshot.h
+// turns it into a stream for another member and back into a database, etcd_writer.h into a file of etcd's.
+//
+// Thread rule: stage(), put_system() and commit(): the store thread. flush(): one thread at a time. The rest:
+// any thread; with BackgroundWork::kDrained everything on one thread.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "kvstore/mvcc/state.h"
 
-namespace leveldb {
-class DB;
-class Env;
-class WriteBatch;
-}  // namespace leveldb
-
 namespace keelson::kvstore {
+
+class BackendDb;
+class BackendSnapshot;
 
 // The state of the state machine that is not in its versions and leases.
 struct BackendMeta {
@@ -36,36 +45,65 @@ struct BackendMeta {
   Revision compacted = 0;
   bool compaction_done = true;
   std::uint64_t state_hash = 0;
+  // The applied index of the snapshot that this database was built from; 0: it grew here. While the log ends
+  // before it, the member crashed between switching to the database and starting its log anew.
+  std::uint64_t snapshot_index = 0;
+  bool operator==(const BackendMeta&) const = default;
+};
+
+// Names of system records. Their bytes are their owners'.
+inline constexpr std::string_view kAuthRecord = "auth";              // AuthStore::encode()
+inline constexpr std::string_view kMembershipRecord = "membership";  // raft::encode(Membership)
+inline constexpr std::string_view kMembersRecord = "members";  // attributes and removed ids (kvstore/server)
+inline constexpr std::string_view kAlarmsRecord = "alarms";    // kvstore/server
+inline constexpr std::string_view kClusterRecord = "cluster";  // cluster id and version (kvstore/server)
+
+// Who runs LevelDB's compactions.
+enum class BackgroundWork : std::uint8_t {
+  kThread,   // LevelDB's background thread
+  kDrained,  // the caller's, at the end of each call: deterministic, for the simulator
 };
 
 class Backend final : public ValueReader {
  public:
   struct Options {
     std::string dir;
-    bool in_memory = false;  // for tests: nothing outlives the Backend
+    bool in_memory = false;    // for tests: nothing outlives the Backend
+    FileSystem* fs = nullptr;  // null: the operating system's; outlives the Backend and its snapshots
+    BackgroundWork background = BackgroundWork::kThread;
+    std::size_t write_buffer_bytes = std::size_t{8} << 20;  // at least 64 KiB
   };
-  // Errors: kDataLoss: LevelDB finds its files corrupt, or they are of another format.
+  // Errors: kDataLoss: LevelDB finds its files corrupt, they are of another format, or of a snapshot that was
+  // not received to its end.
   static Result<std::unique_ptr<Backend>> open(const Options& options);
   ~Backend() override;
 
   struct Loader {
-    std::function<void(LeaseId id, std::int64_t ttl_s)> lease;
+    // `remaining_s`: the last checkpoint; 0 without one.
+    std::function<void(LeaseId id, std::int64_t ttl_s, std::int64_t remaining_s)> lease;
+    // Named records, in order of their names. Unset: they are passed over.
+    std::function<void(std::string_view name, std::string_view bytes)> system;
     // In rising revision order. The views are valid during the call.
     std::function<void(const ItemFields& fields, std::string_view key, std::string_view value)> version;
   };
-  // Hands over all leases, then all versions. kDataLoss when a record does not decode.
+  // Hands over all leases, then system records, then all versions. kDataLoss when a record does not decode.
   Result<BackendMeta> load(const Loader& loader);
 
   // From now on read() finds this version. REQUIRES: its revision is newer than all before.
   void stage(ItemPtr item);
+  // Replaces a named record (nullopt: removes it) with the next commit().
+  void put_system(std::string_view name, std::optional<std::string> bytes);
   // All staged so far belongs to the state described by `meta`, as do these lease changes and removals.
   void commit(const BackendMeta& meta, std::vector<LeaseChange> leases, std::vector<FullRevision> dropped);
-  // Writes what was committed. `sync`: durable on return. Returns the applied index that is in LevelDB now.
-  // An error is final: the store stops.
-  Result<std::uint64_t> flush(bool sync);
+  // Writes what was committed; durable on return. Returns the applied index that is in LevelDB now. An error
+  // is final: the store stops.
+  Result<std::uint64_t> flush();
   bool has_committed() const;
   // Memory held by what is not yet flushed.
   std::size_t pending_bytes() const;
+
+  // The state of the last flush() that has returned, or of a newer one. Costs nothing.
+  Result<std::shared_ptr<const BackendSnapshot>> snapshot() const;
 
   Result<KeyValue> read(FullRevision rev) override;
   // Approximate bytes on disk.
@@ -79,11 +117,12 @@ class Backend final : public ValueReader {
   std::size_t pending_bytes_ = 0;
   std::vector<LeaseChange> leases_;
   std::vector<FullRevision> dropped_;
+  using SystemChanges = std::map<std::string, std::optional<std::string>, std::less<>>;
+  SystemChanges system_staged_;
+  SystemChanges system_;
   BackendMeta meta_;
   bool dirty_ = false;
-
-  std::unique_ptr<leveldb::Env> env_;
-  std::unique_ptr<leveldb::DB> db_;
+  std::shared_ptr<BackendDb> db_;
 };
 
 // The record of one version (docs/formats/backend.md). `out` is appended to.

@@ -35,7 +35,8 @@ struct Change {
 
 struct LeaseChange {
   LeaseId id = 0;
-  std::int64_t ttl_s = 0;  // 0: the lease is gone
+  std::int64_t ttl_s = 0;        // 0: the lease is gone
+  std::int64_t remaining_s = 0;  // a checkpoint of what is left of it; 0: none since it was granted or renewed
 };
 
 // Appended to by each command, in order; the caller clears it.

@@ -40,7 +40,7 @@ Result<void> StoreCore::recover() {
   state = std::make_unique<State>(backend.get());
   const MonoTime now = options.clock->now();
   Backend::Loader loader;
-  loader.lease = [&](LeaseId id, std::int64_t ttl_s) { state->load_lease(id, ttl_s, now); };
+  loader.lease = [&](LeaseId id, std::int64_t ttl_s, std::int64_t) { state->load_lease(id, ttl_s, now); };
   loader.version = [&](const ItemFields& f, std::string_view key, std::string_view value) {
     state->load_version(f, key, value);
   };
@@ -67,7 +67,7 @@ Result<void> StoreCore::recover() {
     apply({e.term, e.index, std::move(e.data), 0}, ignored);
     if (backend->pending_bytes() > kBackendBytesMax) {
       commit_effects();
-      TRY(backend->flush(false));
+      TRY(backend->flush());
     }
   }
   commit_effects();
@@ -341,7 +341,7 @@ Task<> StoreCore::flush_loop() {
 bool StoreCore::flush_once(bool sync) {
   if (!backend->has_committed() && !sync) return true;
   const double begin = seconds();
-  auto flushed = backend->flush(sync);
+  auto flushed = backend->flush();
   std::lock_guard lock(mu_);
   wake_.notify_all();
   if (!flushed) {
@@ -351,10 +351,8 @@ bool StoreCore::flush_once(bool sync) {
     return false;
   }
   metrics.backend_commit.Observe(seconds() - begin);
-  if (sync) {
-    forgettable_.applied_index = *flushed;
-    forgettable_.applied_term = kSingleTerm.value();
-  }
+  forgettable_.applied_index = *flushed;
+  forgettable_.applied_term = kSingleTerm.value();
   return true;
 }
 
