@@ -1,15 +1,9 @@
 #include "cmd/pki.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <optional>
-#include <sstream>
 
 namespace keelson::cmd {
 namespace {
@@ -87,34 +81,6 @@ auth::CertificateRequest server(std::string name, const PkiOptions& o) {
 }
 
 }  // namespace
-
-Result<std::string> read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return fail(Code::kNotFound, "cannot read " + path + ": " + std::strerror(errno));
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-Result<void> write_file(const std::string& path, std::string_view data, unsigned mode) {
-  const std::string temp = path + ".new";
-  const auto failed = [&](const char* what) {
-    return fail(Code::kInternal, std::string(what) + " " + path + ": " + std::strerror(errno));
-  };
-  const int fd = ::open(temp.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-  if (fd < 0) return failed("cannot write");
-  ::fchmod(fd, mode);
-  bool good = true;
-  while (good && !data.empty()) {
-    const ssize_t n = ::write(fd, data.data(), data.size());
-    good = n > 0;
-    if (good) data.remove_prefix(static_cast<std::size_t>(n));
-  }
-  good = good && ::fsync(fd) == 0;
-  ::close(fd);
-  if (!good || ::rename(temp.c_str(), path.c_str()) != 0) return failed("cannot write");
-  return {};
-}
 
 Result<ClusterPki> ensure_pki(const PkiOptions& options, Clock& clock) {
   std::error_code ec;

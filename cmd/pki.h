@@ -9,6 +9,7 @@
 #include "auth/key.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "cmd/files.h"
 
 namespace keelson::cmd {
 
@@ -46,9 +47,5 @@ struct Kubeconfig {
 };
 // Reads the current context. Inline data and file names are both understood. kNotFound, kInvalidArgument with what to do.
 Result<Kubeconfig> load_kubeconfig(const std::string& path);
-
-Result<std::string> read_file(const std::string& path);
-// Writes beside and renames: readers see the old or the new file. `mode` e.g. 0600.
-Result<void> write_file(const std::string& path, std::string_view data, unsigned mode);
 
 }  // namespace keelson::cmd

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "cmd/pki.h"
+#include "cmd/files.h"
 
 namespace keelson::cmd {
 namespace {

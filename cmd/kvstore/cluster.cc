@@ -1,0 +1,109 @@
+#include "cmd/kvstore/cluster.h"
+
+#include <algorithm>
+#include <map>
+
+#include "cmd/kvstore/srv.h"
+#include "kvstore/server/member_id.h"
+
+namespace keelson::cmd {
+namespace {
+
+using UrlsByName = std::map<std::string, std::vector<std::string>>;
+
+// "a=http://1:2380,a=http://2:2380,b=…"
+Result<UrlsByName> parse_cluster(std::string_view text) {
+  UrlsByName out;
+  while (!text.empty()) {
+    const auto comma = text.find(',');
+    const auto one = text.substr(0, comma);
+    text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
+    if (one.empty()) continue;
+    const auto eq = one.find('=');
+    if (eq == std::string_view::npos || eq == 0)
+      return fail(Code::kInvalidArgument, "--initial-cluster: \"" + std::string(one) + "\" is not NAME=URL");
+    const Url url = TRY(parse_url(one.substr(eq + 1)));
+    out[std::string(one.substr(0, eq))].push_back(url.text());
+  }
+  for (auto& [name, urls] : out) {
+    std::ranges::sort(urls);
+    const auto same = std::ranges::unique(urls);
+    urls.erase(same.begin(), same.end());
+  }
+  return out;
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string out;
+  for (const auto& p : parts) out += (out.empty() ? "" : ",") + p;
+  return out;
+}
+
+Result<void> check_self(const KvstoreConfig& config, const UrlsByName& cluster) {
+  const auto self = cluster.find(config.name);
+  if (self == cluster.end())
+    return fail(Code::kInvalidArgument,
+                "couldn't find local name \"" + config.name +
+                    "\" in the initial cluster configuration: include it in --initial-cluster");
+  auto advertised = texts(config.initial_advertise_peer_urls);
+  std::ranges::sort(advertised);
+  if (advertised == self->second) return {};
+  std::string named;
+  for (const auto& url : self->second) named += (named.empty() ? "" : ",") + config.name + "=" + url;
+  return fail(Code::kInvalidArgument, "--initial-cluster has " + named +
+                                          " but --initial-advertise-peer-urls=" + joined(advertised) +
+                                          ": include the same URLs in both");
+}
+
+}  // namespace
+
+Result<InitialCluster> initial_cluster(const KvstoreConfig& config) {
+  std::string text = config.initial_cluster;
+  if (!config.discovery_srv.empty()) text = TRY(cluster_from_srv(config));
+  const UrlsByName cluster = TRY(parse_cluster(text));
+  TRY(check_self(config, cluster));
+  InitialCluster out;
+  std::vector<std::uint64_t> ids;
+  for (const auto& [name, urls] : cluster) {
+    kvstore::MemberInfo member;
+    member.name = name;
+    member.peer_urls = urls;
+    member.id = kvstore::member_id(urls, config.initial_cluster_token);
+    if (std::ranges::find(ids, member.id) != ids.end())
+      return fail(Code::kInvalidArgument,
+                  "duplicate member in --initial-cluster: two names have the peer URLs " + joined(urls));
+    if (name == config.name) out.self = member.id;
+    ids.push_back(member.id);
+    out.members.push_back(std::move(member));
+  }
+  std::ranges::sort(out.members, {}, &kvstore::MemberInfo::id);
+  out.cluster_id = kvstore::cluster_id(ids);
+  return out;
+}
+
+Result<InitialCluster> existing_cluster(const KvstoreConfig& config, const InitialCluster& wanted,
+                                        std::uint64_t cluster_id,
+                                        const std::vector<kvstore::MemberInfo>& members) {
+  const auto invalid = [](const std::string& why) {
+    return fail(Code::kInvalidArgument,
+                "error validating peerURLs: " + why +
+                    ": --initial-cluster must name exactly the members of the cluster, this one included");
+  };
+  if (members.size() != wanted.members.size()) return invalid("member count is unequal");
+  InitialCluster out;
+  out.cluster_id = cluster_id;
+  for (kvstore::MemberInfo member : members) {
+    std::ranges::sort(member.peer_urls);
+    const auto same = std::ranges::find(wanted.members, member.peer_urls, &kvstore::MemberInfo::peer_urls);
+    if (same == wanted.members.end())
+      return invalid("unmatched member while checking PeerURLs (" + joined(member.peer_urls) + ")");
+    if (same->name == config.name) out.self = member.id;
+    member.name = same->name;
+    out.members.push_back(std::move(member));
+  }
+  if (out.self == 0) return invalid("this member is not in the cluster: add it first");
+  std::ranges::sort(out.members, {}, &kvstore::MemberInfo::id);
+  return out;
+}
+
+}  // namespace keelson::cmd
