@@ -1,0 +1,92 @@
+#include "bench/store_load/load.h"
+#include "kvstore/rpc/codec.h"
+
+namespace keelson::bench {
+namespace {
+
+namespace rpc = kvstore::rpc;
+
+struct Call {
+  const char* method;
+  std::string request;
+};
+
+Call put_call(Load& load) {
+  kvstore::PutRequest put;
+  // A fill writes each key once.
+  const bool fill = load.settings.workload == "fill";
+  put.key = load.key_of(
+      fill ? load.issued
+           : static_cast<std::int64_t>(load.rng.below(static_cast<std::uint64_t>(load.settings.keys))));
+  put.value = Bytes(load.random_value());
+  Call out{"/etcdserverpb.KV/Put", {}};
+  rpc::encode(put, out.request);
+  return out;
+}
+
+Call range_call(Load& load) {
+  kvstore::RangeRequest range;
+  const bool many = load.settings.workload == "range";
+  range.key = load.key_of(
+      many ? 0 : static_cast<std::int64_t>(load.rng.below(static_cast<std::uint64_t>(load.settings.keys))));
+  if (many) {
+    range.end = std::string(1, '\0');
+    range.limit = 1000;
+  }
+  range.serializable = load.settings.workload == "get-serializable";
+  Call out{"/etcdserverpb.KV/Range", {}};
+  rpc::encode(range, out.request);
+  return out;
+}
+
+// What an API server does: put where the mod revision is as known (here: any), else read.
+Call txn_call(Load& load) {
+  kvstore::TxnRequest txn;
+  kvstore::TxnOp put;
+  put.kind = kvstore::TxnOp::Kind::kPut;
+  put.put.key =
+      load.key_of(static_cast<std::int64_t>(load.rng.below(static_cast<std::uint64_t>(load.settings.keys))));
+  put.put.value = Bytes(load.random_value());
+  kvstore::Compare compare;
+  compare.key = put.put.key;
+  compare.op = kvstore::Compare::Op::kGreater;
+  compare.number = -1;
+  kvstore::TxnOp get;
+  get.range.key = put.put.key;
+  txn.compares.push_back(compare);
+  txn.success.push_back(put);
+  txn.failure.push_back(get);
+  Call out{"/etcdserverpb.KV/Txn", {}};
+  rpc::encode(txn, out.request);
+  return out;
+}
+
+Call next_call(Load& load) {
+  const std::string& w = load.settings.workload;
+  if (w == "put" || w == "fill") return put_call(load);
+  if (w == "txn") return txn_call(load);
+  // Answered by the server's edge alone: what a call costs without any work.
+  if (w == "empty") return {"/etcdserverpb.Lease/LeaseLeases", {}};
+  return range_call(load);
+}
+
+}  // namespace
+
+Task<> run_unary_client(Load& load, std::int64_t number) {
+  net::GrpcClient& grpc = load.client(number);
+  while (!load.over()) {
+    Call call = next_call(load);
+    ++load.issued;
+    const MonoTime start = load.clock.now();
+    auto reply = co_await grpc.unary(call.method, Bytes(std::move(call.request)),
+                                     {.timeout = std::chrono::seconds(30)});
+    if (reply) {
+      load.latencies.add(load.clock.now() - start);
+    } else {
+      load.failed(reply.error());
+      co_await load.clock.sleep_for(std::chrono::milliseconds(20));
+    }
+  }
+}
+
+}  // namespace keelson::bench
