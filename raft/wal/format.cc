@@ -9,11 +9,9 @@ namespace keelson::raft::wal {
 
 static_assert(std::endian::native == std::endian::little, "the log is written in the machine's byte order");
 
-namespace {
 bool all_zero(std::string_view s) {
   return s.find_first_not_of('\0') == std::string_view::npos;
 }
-}  // namespace
 
 void write_batch_header(char* to, const BatchHeader& h) {
   set32(to, kBatchMagic);
@@ -36,21 +34,23 @@ bool read_batch_header(std::string_view bytes, BatchHeader& h) {
   return h.size % 8 == 0 && h.count > 0 && h.size / kRecordHeader >= h.count;
 }
 
-std::string segment_header(std::uint64_t sequence, std::uint32_t chain) {
-  std::string out(kSegmentMagic);
+std::string segment_header(const SegmentHeader& h) {
+  std::string out(h.fresh ? kFreshMagic : kSegmentMagic);
   out.resize(kSegmentHeader);
-  set64(out.data() + 8, sequence);
-  set32(out.data() + 16, chain);
+  set64(out.data() + 8, h.sequence);
+  set32(out.data() + 16, h.chain);
   set32(out.data() + 20, crc32c(0, std::string_view(out).substr(0, 20)));
   return out;
 }
 
-bool read_segment_header(std::string_view bytes, std::uint64_t& sequence, std::uint32_t& chain) {
-  if (bytes.size() < kSegmentHeader || bytes.substr(0, 8) != kSegmentMagic) return false;
+bool read_segment_header(std::string_view bytes, SegmentHeader& h) {
+  if (bytes.size() < kSegmentHeader) return false;
+  h.fresh = bytes.substr(0, 8) == kFreshMagic;
+  if (!h.fresh && bytes.substr(0, 8) != kSegmentMagic) return false;
   if (get32(bytes.data() + 20) != crc32c(0, bytes.substr(0, 20))) return false;
   if (!all_zero(bytes.substr(24, kSegmentHeader - 24))) return false;
-  sequence = get64(bytes.data() + 8);
-  chain = get32(bytes.data() + 16);
+  h.sequence = get64(bytes.data() + 8);
+  h.chain = get32(bytes.data() + 16);
   return true;
 }
 

@@ -8,6 +8,8 @@
 // Segment header, at 0:
 //   0 magic "KEELWAL\x01" · 8 sequence u64 (from 1) · 16 chain u32: CRC at the end of the segment before · 20
 //   crc32c u32 of bytes [0, 20) · the rest of the 512 bytes is zero
+//   Magic "KEELWAL\x02": the log starts anew here (an installed snapshot, a repair): segments before it are
+//   void and may be gone; chain is 0.
 //
 // Batch header (32 bytes), at a multiple of 8, never across a multiple of 512 (the padding before it is
 // zero):
@@ -20,11 +22,13 @@
 //   payload · 4 type u8 · 5 payload size u24, little endian · 8 payload
 // Payloads:
 //   1 entry        term u64 · index u64 · data      replaces what had this index or a higher one
-//   2 hard state   term u64 · vote u64 · commit u64
+//   2 hard state   term u64 · vote u64 · commit u64 [· index of the newest membership record u64]
 //   3 membership   index u64 · bytes (raft's encoding)
 //   4 truncate     index u64: entries with a higher index are void
 //   5 prefix drop  index u64 · term u64: entries up to here are not needed any more; the term is of the entry
-//   at `index` 6 seal         nothing: the segment ends here, another follows
+//                  at `index`
+//   6 seal         nothing: the segment ends here, another follows
+//   7 entry of a configuration change: as 1
 #pragma once
 
 #include <cstdint>
@@ -41,6 +45,7 @@ inline constexpr std::size_t kRecordHeader = 8;
 inline constexpr std::size_t kPayloadMax = (std::size_t{1} << 24) - 1;
 inline constexpr std::uint32_t kBatchMagic = 0x5442574b;  // "KWBT"
 inline constexpr std::string_view kSegmentMagic{"KEELWAL\x01", 8};
+inline constexpr std::string_view kFreshMagic{"KEELWAL\x02", 8};
 
 enum class RecordType : std::uint8_t {
   kEntry = 1,
@@ -49,6 +54,7 @@ enum class RecordType : std::uint8_t {
   kTruncate = 4,
   kPrefixDrop = 5,
   kSeal = 6,
+  kConfChangeEntry = 7,
 };
 
 inline std::uint32_t get32(const char* p) {
@@ -74,6 +80,8 @@ inline constexpr std::size_t round_up(std::size_t n, std::size_t to) {
   return (n + to - 1) / to * to;
 }
 
+bool all_zero(std::string_view s);
+
 // Where a batch may start that would otherwise start at `offset`.
 inline constexpr std::size_t batch_start(std::size_t offset) {
   offset = round_up(offset, 8);
@@ -91,9 +99,14 @@ void write_batch_header(char* to, const BatchHeader& h);
 // False when these 32 bytes are no whole batch header.
 bool read_batch_header(std::string_view bytes, BatchHeader& h);
 
-std::string segment_header(std::uint64_t sequence, std::uint32_t chain);
+struct SegmentHeader {
+  std::uint64_t sequence = 0;
+  std::uint32_t chain = 0;
+  bool fresh = false;  // the log starts anew here
+};
+std::string segment_header(const SegmentHeader& h);
 // False when these 512 bytes are no whole segment header.
-bool read_segment_header(std::string_view bytes, std::uint64_t& sequence, std::uint32_t& chain);
+bool read_segment_header(std::string_view bytes, SegmentHeader& h);
 
 // Appends one record, padding included, to `out`. Returns the new chain value. REQUIRES: payload <=
 // kPayloadMax.

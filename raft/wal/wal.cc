@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
+#include <initializer_list>
+#include <utility>
 
 #include "base/check.h"
 
@@ -11,14 +13,26 @@ namespace keelson::raft {
 using wal::RecordType;
 
 namespace {
-constexpr std::size_t kSealRoom =
-    128;  // always left free: a batch header and the seal, wherever they must start
+// Always left free: a batch header and the seal, wherever they must start.
+constexpr std::size_t kSealRoom = 128;
+// What a segment that starts the log anew is written in.
+constexpr std::size_t kAnewBatch = std::size_t{4} << 20;
 
-std::string u64s(std::initializer_list<std::uint64_t> values) {
-  std::string out;
-  for (auto v : values) wal::put64(out, v);
-  return out;
-}
+// A record's numbers, without an allocation.
+class Numbers {
+ public:
+  Numbers(std::initializer_list<std::uint64_t> values) {
+    for (auto v : values) {
+      wal::set64(bytes_ + size_, v);
+      size_ += 8;
+    }
+  }
+  operator std::string_view() const { return {bytes_, size_}; }
+
+ private:
+  char bytes_[32];
+  std::size_t size_ = 0;
+};
 }  // namespace
 
 Wal::~Wal() = default;
@@ -43,43 +57,79 @@ void Wal::add_record(RecordType type, std::string_view head, std::string_view ta
   ++count_;
 }
 
+void Wal::add_entry(const Entry& entry) {
+  add_record(entry.type == EntryType::kNormal ? RecordType::kEntry : RecordType::kConfChangeEntry,
+             Numbers{entry.term.value(), entry.index.value()}, entry.data);
+}
+
+// Names the newest membership, so that recovery can tell whether one was lost.
+void Wal::add_hard_state(const State& state) {
+  HardState h = state.hard;
+  if (options_.faults.term_not_persisted) {
+    h.term = written_hard_.term;
+    h.vote = written_hard_.vote;
+  }
+  written_hard_ = state.hard;
+  add_record(RecordType::kHardState,
+             Numbers{h.term.value(), h.vote.value(), h.commit.value(), state.membership_index.value()}, {});
+}
+
+// A segment starts with the whole state, so that it can be read without those before it.
+void Wal::add_state_records(const State& state) {
+  add_hard_state(state);
+  if (!state.membership.empty() || state.membership_index != Index()) {
+    add_record(RecordType::kMembership, Numbers{state.membership_index.value()}, state.membership);
+  }
+  if (state.dropped != Index()) {
+    add_record(RecordType::kPrefixDrop, Numbers{state.dropped.value(), state.dropped_term.value()}, {});
+  }
+}
+
 void Wal::append(const Entry& entry) {
-  CHECK(entry.index.value() <= last_.value() + 1 && entry.index > dropped_);
-  add_record(RecordType::kEntry, u64s({entry.term.value(), entry.index.value()}), entry.data);
+  CHECK(damaged_ == nullptr);
+  CHECK(entry.index.value() <= last_.value() + 1 && entry.index > state_.dropped);
+  if (buffer_.empty()) state_before_ = state_;
+  add_entry(entry);
   last_ = entry.index;
 }
 
 void Wal::set_hard_state(const HardState& state) {
-  hard_state_ = state;
-  add_record(RecordType::kHardState, u64s({state.term.value(), state.vote.value(), state.commit.value()}),
-             {});
+  CHECK(damaged_ == nullptr);
+  if (buffer_.empty()) state_before_ = state_;
+  state_.hard = state;
+  add_hard_state(state_);
 }
 
 void Wal::set_membership(Index index, std::string_view encoded) {
-  membership_index_ = index;
-  membership_ = std::string(encoded);
-  add_record(RecordType::kMembership, u64s({index.value()}), encoded);
+  CHECK(damaged_ == nullptr);
+  if (buffer_.empty()) state_before_ = state_;
+  state_.membership_index = index;
+  state_.membership = Bytes::copy(encoded);
+  add_record(RecordType::kMembership, Numbers{index.value()}, encoded);
 }
 
 void Wal::truncate_after(Index index) {
-  CHECK(index >= dropped_);
-  add_record(RecordType::kTruncate, u64s({index.value()}), {});
+  CHECK(damaged_ == nullptr && index >= state_.dropped);
+  if (buffer_.empty()) state_before_ = state_;
+  add_record(RecordType::kTruncate, Numbers{index.value()}, {});
   last_ = std::min(last_, index);
 }
 
 void Wal::drop_prefix(Index index, Term term) {
-  if (index <= dropped_) return;
+  CHECK(damaged_ == nullptr);
+  if (index <= state_.dropped) return;
   CHECK(index <= last_);
-  dropped_ = index;
-  dropped_term_ = term;
-  add_record(RecordType::kPrefixDrop, u64s({index.value(), term.value()}), {});
+  if (buffer_.empty()) state_before_ = state_;
+  state_.dropped = index;
+  state_.dropped_term = term;
+  add_record(RecordType::kPrefixDrop, Numbers{index.value(), term.value()}, {});
 }
 
 // Only once the drop is durable: a log whose first entries are gone without a word is corrupt. The newer
 // segments repeat the state (add_state_records), so the old ones are needed for their entries alone.
 Result<void> Wal::remove_dropped() {
   bool removed = false;
-  while (!closed_.empty() && closed_.front().last <= dropped_) {
+  while (!closed_.empty() && closed_.front().last <= state_.dropped) {
     TRY(fs_.remove(closed_.front().path));
     closed_.erase(closed_.begin());
     removed = true;
@@ -88,18 +138,8 @@ Result<void> Wal::remove_dropped() {
   return {};
 }
 
-// A segment starts with the whole state, so that it can be read without those before it.
-void Wal::add_state_records() {
-  set_hard_state(HardState(hard_state_));
-  if (!membership_.empty() || membership_index_ != Index()) {
-    add_record(RecordType::kMembership, u64s({membership_index_.value()}), membership_);
-  }
-  if (dropped_ != Index()) {
-    add_record(RecordType::kPrefixDrop, u64s({dropped_.value(), dropped_term_.value()}), {});
-  }
-}
-
 Result<void> Wal::sync() {
+  CHECK(damaged_ == nullptr);
   if (dead_) return std::unexpected(*dead_);
   if (buffer_.empty()) return {};
   auto write = [&]() -> Result<void> {
@@ -112,6 +152,15 @@ Result<void> Wal::sync() {
   return r;
 }
 
+Result<void> Wal::datasync() {
+  if (options_.faults.ack_before_fsync) return {};
+  if (!options_.on_sync) return file_->datasync();
+  const MonoTime begin = options_.clock->now();
+  auto r = file_->datasync();
+  options_.on_sync(std::chrono::duration<double>(options_.clock->now() - begin).count());
+  return r;
+}
+
 Result<void> Wal::write_batch() {
   wal::BatchHeader h;
   h.synced = end_;
@@ -121,14 +170,15 @@ Result<void> Wal::write_batch() {
   h.tail = chain_;
   wal::write_batch_header(buffer_.data() + header_at_, h);
   TRY(file_->pwrite(buffer_, end_));
-  TRY(file_->datasync());
+  TRY(datasync());
   end_ += buffer_.size();
   buffer_.clear();
   active_.last = last_;
   return {};
 }
 
-// Seals the active segment and moves what is buffered into a new one, behind its seal in the chain.
+// Seals the active segment and moves what is buffered into a new one, behind its seal in the chain. The state
+// that the new one begins with is that of before the batch: if the batch is torn, nothing of it counts.
 Result<void> Wal::roll() {
   const std::string held = std::exchange(buffer_, {}).substr(header_at_ + wal::kBatchHeader);
   const Index last = std::exchange(last_, active_.last);
@@ -138,9 +188,11 @@ Result<void> Wal::roll() {
   TRY(write_batch());
   closed_.push_back(active_);
   const std::size_t needed =
-      held.size() + membership_.size() + 1024;  // headers, state records, room for the seal
+      held.size() + state_before_.membership.size() + 1024;  // headers, state records, room for the seal
   TRY(create_segment(active_.sequence + 1, std::max<std::uint64_t>(options_.segment_bytes, needed)));
-  add_state_records();
+  const HardState written = std::exchange(written_hard_, state_before_.hard);
+  add_state_records(state_before_);
+  written_hard_ = written;
   std::string_view rest = held;
   wal::Record record;
   while (!rest.empty()) {
@@ -150,6 +202,48 @@ Result<void> Wal::roll() {
   }
   last_ = last;
   return {};
+}
+
+Result<void> Wal::reset_to(Index index, Term term) {
+  CHECK(damaged_ == nullptr && index >= state_.dropped);
+  if (dead_) return std::unexpected(*dead_);
+  state_.dropped = index;
+  state_.dropped_term = term;
+  last_ = index;
+  return start_anew({});
+}
+
+// Makes `entries`, after what was dropped, the whole log: in a new segment before which nothing counts.
+Result<void> Wal::start_anew(const std::vector<Entry>& entries) {
+  auto r = write_anew(entries);
+  if (!r) dead_ = r.error();
+  return r;
+}
+
+Result<void> Wal::write_anew(const std::vector<Entry>& entries) {
+  buffer_.clear();
+  std::uint64_t bytes = wal::kSegmentHeader + state_.membership.size() + 1024 + kSealRoom;
+  for (const Entry& e : entries) bytes += wal::kRecordHeader + 16 + wal::round_up(e.data.size(), 8);
+  bytes += (bytes / kAnewBatch + 1) * wal::kSector;
+  const std::uint64_t sequence = active_.sequence + 1;
+  const std::string path = segment_path(sequence);
+  const std::string tmp = path + ".tmp";
+  TRY(begin_segment(tmp, {sequence, 0, true}, std::max(options_.segment_bytes, bytes)));
+  written_hard_ = state_.hard;
+  add_state_records(state_);
+  for (const Entry& e : entries) {
+    add_entry(e);
+    if (buffer_.size() >= kAnewBatch) TRY(write_batch());
+  }
+  if (!buffer_.empty()) TRY(write_batch());
+  TRY(publish_segment(tmp, path));
+  closed_.push_back(active_);
+  active_ = {sequence, path, last_};
+  while (!closed_.empty()) {
+    TRY(fs_.remove(closed_.front().path));
+    closed_.erase(closed_.begin());
+  }
+  return fs_.sync_dir(options_.dir);
 }
 
 Result<std::unique_ptr<File>> Wal::take_spare(std::uint64_t bytes, const std::string& path) {
@@ -177,15 +271,26 @@ Result<void> Wal::prepare_spare() {
 Result<void> Wal::create_segment(std::uint64_t sequence, std::uint64_t bytes) {
   const std::string path = segment_path(sequence);
   const std::string tmp = path + ".tmp";
-  file_ = TRY(take_spare(bytes, tmp));
-  TRY(file_->pwrite(wal::segment_header(sequence, chain_), 0));
-  TRY(file_->datasync());
-  TRY(fs_.rename(tmp, path));
-  TRY(fs_.sync_dir(options_.dir));
+  TRY(begin_segment(tmp, {sequence, chain_, false}, bytes));
+  TRY(publish_segment(tmp, path));
   active_ = {sequence, path, last_};
+  return {};
+}
+
+Result<void> Wal::begin_segment(const std::string& tmp, const wal::SegmentHeader& header,
+                                std::uint64_t bytes) {
+  file_ = TRY(take_spare(bytes, tmp));
+  TRY(file_->pwrite(wal::segment_header(header), 0));
+  TRY(file_->datasync());
+  chain_ = header.chain;
   active_bytes_ = bytes;
   end_ = wal::kSegmentHeader;
   return {};
+}
+
+Result<void> Wal::publish_segment(const std::string& tmp, const std::string& path) {
+  TRY(fs_.rename(tmp, path));
+  return fs_.sync_dir(options_.dir);
 }
 
 }  // namespace keelson::raft

@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   MemFileSystem fs;
   auto file = *fs.open("wal/0000000000000001.wal", OpenMode::kCreate);
   // The first byte chooses how the rest is framed, so that the fuzzer gets past the checksums.
-  std::string bytes = wal::segment_header(1, 0);
+  std::string bytes = wal::segment_header({1, 0, false});
   std::string_view rest(reinterpret_cast<const char*>(data), size);
   const unsigned char how = rest.empty() ? 0 : data[0];
   if (!rest.empty()) rest.remove_prefix(1);
