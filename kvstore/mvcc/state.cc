@@ -211,8 +211,9 @@ void State::load_version(const ItemFields& fields, std::string_view key, std::st
   if (fields.rev.main > revision_) revision_ = fields.rev.main;
 }
 
-void State::load_lease(LeaseId id, std::int64_t ttl_s, MonoTime now) {
+void State::load_lease(LeaseId id, std::int64_t ttl_s, MonoTime now, std::int64_t remaining_s) {
   if (!leases_.exists(id)) leases_.grant(id, ttl_s, now);
+  leases_.checkpoint({id, remaining_s});
 }
 
 void State::finish_load(Revision revision, Revision compacted, bool compaction_done) {
@@ -263,8 +264,9 @@ bool State::compact_step(std::size_t keys_max, Effects& effects) {
       tombstone = v != nullptr && v->tombstone != 0;
     }
     const bool drop_newest = tombstone && newest.main < at;
+    const bool keep_newest = !drop_newest && !fault_drops_live_version_;
     tree_.trim(
-        item, [&](const VersionRef& v) { return v.main > at || (v.rev() == newest && !drop_newest); },
+        item, [&](const VersionRef& v) { return v.main > at || (v.rev() == newest && keep_newest); },
         effects.dropped);
     if (drop_newest && newest == item->rev()) {
       effects.dropped.push_back(newest);
@@ -298,6 +300,15 @@ Result<void> State::lease_revoke(LeaseId id, Effects& effects) {
   }
   if (sub > 0) ++revision_;
   return {};
+}
+
+void State::lease_checkpoint(const std::vector<LeaseCheckpoint>& remains, Effects& effects) {
+  for (const auto& c : remains) {
+    if (!leases_.exists(c.id)) continue;
+    leases_.checkpoint(c);
+    const std::int64_t ttl = leases_.info(c.id, false, {}).granted_ttl_s;
+    effects.leases.push_back({c.id, ttl, c.remaining_s < ttl ? c.remaining_s : 0});
+  }
 }
 
 void State::publish() {

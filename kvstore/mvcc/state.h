@@ -35,8 +35,9 @@ struct Change {
 
 struct LeaseChange {
   LeaseId id = 0;
-  std::int64_t ttl_s = 0;        // 0: the lease is gone
-  std::int64_t remaining_s = 0;  // a checkpoint of what is left of it; 0: none since it was granted or renewed
+  std::int64_t ttl_s = 0;  // 0: the lease is gone
+  std::int64_t remaining_s =
+      0;  // a checkpoint of what is left of it; 0: none since it was granted or renewed
 };
 
 // Appended to by each command, in order; the caller clears it.
@@ -52,7 +53,7 @@ class State {
   explicit State(ValueReader* values);
 
   // ---- Recovery, before the first command: leases, then versions in rising revision order, then the rest.
-  void load_lease(LeaseId id, std::int64_t ttl_s, MonoTime now);
+  void load_lease(LeaseId id, std::int64_t ttl_s, MonoTime now, std::int64_t remaining_s = 0);
   void load_version(const ItemFields& fields, std::string_view key, std::string_view value);
   // Call last. Resumes an unfinished compaction where `compaction_done` is false.
   void finish_load(Revision revision, Revision compacted, bool compaction_done);
@@ -69,6 +70,9 @@ class State {
   Result<std::int64_t> lease_grant(LeaseId id, std::int64_t ttl_s, MonoTime now, Effects& effects);
   // Deletes the lease's keys in one transaction. Errors: kNotFound.
   Result<void> lease_revoke(LeaseId id, Effects& effects);
+
+  // What leases have left, as their leader says; unknown ones are passed over.
+  void lease_checkpoint(const std::vector<LeaseCheckpoint>& remains, Effects& effects);
 
   // Looks at up to `keys_max` keys for the compaction under way and drops what it may. True when none is
   // under way any more.
@@ -87,6 +91,9 @@ class State {
   std::uint64_t state_hash() const { return hash_; }
   std::size_t keys() const { return tree_.keys(); }
 
+  // A planted bug for the simulator: the newest version at the compacted revision is dropped too.
+  void set_fault_drops_live_version(bool on) { fault_drops_live_version_ = on; }
+
   LeaseTable& leases() { return leases_; }
   const LeaseTable& leases() const { return leases_; }
 
@@ -103,6 +110,7 @@ class State {
   std::atomic<Revision> compacted_{0};
   std::atomic<Revision> published_revision_{1};
   bool compacting_ = false;
+  bool fault_drops_live_version_ = false;
   std::string compaction_cursor_;
   mutable std::mutex snapshot_mu_;
   SnapshotPtr snapshot_;

@@ -40,7 +40,9 @@ Result<void> StoreCore::recover() {
   state = std::make_unique<State>(backend.get());
   const MonoTime now = options.clock->now();
   Backend::Loader loader;
-  loader.lease = [&](LeaseId id, std::int64_t ttl_s, std::int64_t) { state->load_lease(id, ttl_s, now); };
+  loader.lease = [&](LeaseId id, std::int64_t ttl_s, std::int64_t remaining_s) {
+    state->load_lease(id, ttl_s, now, remaining_s);
+  };
   loader.version = [&](const ItemFields& f, std::string_view key, std::string_view value) {
     state->load_version(f, key, value);
   };
@@ -268,6 +270,8 @@ void StoreCore::apply(const CommittedEntry& entry, Outcome& outcome) {
       }
       break;
     }
+    default:
+      break;
     case Command::Kind::kLeaseRevoke:
       if (auto r = state->lease_revoke(command->lease, effects_); !r) outcome.error = std::move(r.error());
       break;
