@@ -39,8 +39,17 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   WalOptions options;
   options.dir = "wal";
   options.segment_bytes = 4096;
+  options.repairable = how % 4 >= 2;
   auto opened = Wal::open(fs, options);
   if (!opened) return 0;
+  if (opened->recovery.damaged) {
+    const IndexRange range = *opened->recovery.damaged;
+    if (range.last < range.first || range.last.value() - range.first.value() > 1000) return 0;
+    std::vector<Entry> entries;
+    const Term term = std::max(opened->recovery.base_term, opened->recovery.gap_term);
+    for (Index i = range.first; i <= range.last; i = i.next()) entries.push_back({term, i, Bytes()});
+    if (!opened->wal->repair(std::move(entries))) return 0;
+  }
   const auto last = opened->wal->last_index();
   if (last.value() == ~std::uint64_t{0}) return 0;
   opened->wal->append({Term(1), last.next(), Bytes::literal("more")});

@@ -1,0 +1,491 @@
+// Damage to a log: what recovery mends with the help of peers, what it refuses; and logs that start anew after
+// a snapshot.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/mem_file.h"
+#include "base/rng.h"
+#include "base/virtual_clock.h"
+#include "raft/wal/wal.h"
+
+namespace keelson::raft {
+namespace {
+
+WalOptions options(std::uint64_t applied, bool repairable, std::uint64_t segment = 8 << 10) {
+  WalOptions o;
+  o.dir = "wal";
+  o.segment_bytes = segment;
+  o.applied = Index(applied);
+  o.repairable = repairable;
+  return o;
+}
+
+std::string path_of(std::uint64_t sequence) {
+  char name[40];
+  std::snprintf(name, sizeof name, "wal/%016llx.wal", static_cast<unsigned long long>(sequence));
+  return name;
+}
+
+// What a log should hold.
+struct Model {
+  std::vector<Entry> log;  // log[i] has index i + 1
+  HardState hard;
+  std::string membership;
+  std::uint64_t committed() const { return hard.commit.value(); }
+};
+
+Entry make_entry(Rng& rng, std::uint64_t term, std::uint64_t index) {
+  std::string data(rng.below(300), 'x');
+  for (char& c : data) c = static_cast<char>('a' + rng.below(26));
+  return {Term(term), Index(index), Bytes(std::move(data)),
+          rng.below(10) == 0 ? EntryType::kConfChange : EntryType::kNormal};
+}
+
+// Writes as a follower does: entries of rising terms, uncommitted ones replaced now and then.
+// `before`: as it was before the last batch.
+Model write_log(Wal& wal, Rng& rng, int batches, Model* before = nullptr) {
+  Model m;
+  m.hard = {Term(1), NodeId(1), Index(0)};
+  wal.set_membership(Index(1), m.membership = "members of 1");
+  wal.set_hard_state(m.hard);
+  EXPECT_TRUE(wal.sync());
+  for (int b = 0; b < batches; ++b) {
+    if (before != nullptr) *before = m;
+    if (rng.below(6) == 0) {
+      m.hard.term = m.hard.term.next();
+      m.hard.vote = NodeId(1 + rng.below(3));
+      const auto kept = m.committed() + rng.below(m.log.size() - m.committed() + 1);
+      if (rng.below(2) == 0) m.log.resize(kept);
+    }
+    const auto n = rng.below(5);
+    for (std::uint64_t i = 0; i < n; ++i) {
+      m.log.push_back(make_entry(rng, m.hard.term.value(), m.log.size() + 1));
+      wal.append(m.log.back());
+    }
+    if (rng.below(3) != 0) {
+      m.hard.commit = Index(m.committed() + rng.below(m.log.size() - m.committed() + 1));
+    }
+    if (rng.below(15) == 0) {
+      m.membership = "members of " + std::to_string(m.committed());
+      wal.set_membership(m.hard.commit, m.membership);
+    }
+    wal.truncate_after(Index(m.log.size()));
+    wal.set_hard_state(m.hard);
+    EXPECT_TRUE(wal.sync());
+  }
+  return m;
+}
+
+void expect_same(const Entry& a, const Entry& b, std::uint64_t seed) {
+  ASSERT_EQ(a.index, b.index) << "seed " << seed;
+  ASSERT_EQ(a.term, b.term) << "seed " << seed;
+  ASSERT_EQ(a.type, b.type) << "seed " << seed;
+  ASSERT_EQ(a.data, b.data) << "seed " << seed << " index " << a.index.value();
+}
+
+// Everything after `r.base` but what is damaged is as in the model.
+void expect_log(const WalRecovery& r, const Model& m, std::uint64_t seed) {
+  ASSERT_EQ(r.last.value(), m.log.size()) << "seed " << seed;
+  ASSERT_EQ(r.hard_state.term, m.hard.term) << "seed " << seed;
+  ASSERT_EQ(r.hard_state.vote, m.hard.vote) << "seed " << seed;
+  ASSERT_EQ(r.membership, m.membership) << "seed " << seed;
+  if (r.base != Index()) ASSERT_EQ(r.base_term, m.log.at(r.base.value() - 1).term) << "seed " << seed;
+  std::uint64_t next = r.base.value() + 1;
+  for (const Entry& e : r.entries) {
+    if (r.damaged && Index(next) == r.damaged->first) next = r.damaged->last.value() + 1;
+    ASSERT_EQ(e.index.value(), next) << "seed " << seed;
+    expect_same(e, m.log.at(next - 1), seed);
+    ++next;
+  }
+  if (r.damaged && Index(next) == r.damaged->first) next = r.damaged->last.value() + 1;
+  ASSERT_EQ(next, m.log.size() + 1) << "seed " << seed;
+}
+
+std::vector<Entry> part(const Model& m, IndexRange range) {
+  std::vector<Entry> out;
+  for (auto i = range.first.value(); i <= range.last.value(); ++i) out.push_back(m.log.at(i - 1));
+  return out;
+}
+
+std::vector<std::string> segments(MemFileSystem& fs) {
+  std::vector<std::string> out;
+  for (const auto& n : *fs.list("wal")) {
+    if (n.ends_with(".wal")) out.push_back("wal/" + n);
+  }
+  return out;
+}
+
+std::size_t used(const std::string& bytes) {
+  return bytes.find_last_not_of('\0') + 1;
+}
+
+// Bit rot, a lost sector, or a stretch of garbage, somewhere in what was written.
+void rot(MemFileSystem& fs, Rng& rng) {
+  const auto all = segments(fs);
+  std::string& bytes = fs.content(all[rng.below(all.size())]);
+  const std::size_t end = used(bytes);
+  std::size_t at = rng.below(end);
+  switch (rng.below(4)) {
+    case 0:
+      bytes[at] = static_cast<char>(bytes[at] ^ (1 << rng.below(8)));
+      return;
+    case 1:
+      at = at / 512 * 512;
+      if (at + 512 >= end) return;  // the log would end there, and nothing could tell
+      std::fill(bytes.begin() + static_cast<long>(at),
+                bytes.begin() + static_cast<long>(std::min(at + 512, end)), '\0');
+      return;
+    default:
+      for (std::size_t n = rng.below(700); n > 0 && at < end; --n) {
+        bytes[at++] = static_cast<char>(rng.below(256));
+      }
+  }
+}
+
+TEST(WalRepair, AnyDamageIsMendedRightOrRefused) {
+  std::map<std::string, int> seen;
+  for (std::uint64_t seed = 0; seed < 6000; ++seed) {
+    Rng rng(seed);
+    MemFileSystem fs;
+    Model m;
+    Model before;
+    {
+      auto o = *Wal::open(fs, options(0, true));
+      m = write_log(*o.wal, rng, 20 + static_cast<int>(rng.below(30)), &before);
+    }
+    rot(fs, rng);
+    for (const auto& path : segments(fs)) ASSERT_TRUE((*fs.open(path, OpenMode::kReadWrite))->datasync());
+    const std::uint64_t applied = rng.below(before.committed() + 1);
+    WalOptions how = options(applied, true);
+    if (applied > 0 && rng.below(2) == 0) how.applied_term = m.log[applied - 1].term;
+    if (rng.below(2) == 0) how.keep_from = Index(applied / 2);
+    auto o = Wal::open(fs, how);
+    if (!o) {
+      ASSERT_EQ(o.error().code, Code::kDataLoss) << o.error().message;
+      ASSERT_NE(o.error().message.find(" at offset "), std::string::npos) << o.error().message;
+      ++seen["refused"];
+      continue;
+    }
+    if (o->recovery.torn) {
+      ++seen["torn"];  // the last batch: nobody can tell
+      continue;
+    }
+    expect_log(o->recovery, m, seed);
+    if (HasFatalFailure()) return;
+    if (!o->recovery.damaged) {
+      ++seen[o->recovery.damage.empty() ? "nothing hit" : "mended alone"];
+    } else {
+      ++seen["mended by peers"];
+      ASSERT_TRUE(o->wal->damaged());
+      const IndexRange range = *o->recovery.damaged;
+      ASSERT_FALSE(o->wal->repair({}));
+      auto wrong = part(m, range);
+      wrong.front().index = wrong.front().index.next();
+      ASSERT_FALSE(o->wal->repair(wrong));
+      // A crash instead of a repair changes nothing.
+      if (rng.below(4) == 0) {
+        fs.crash(rng);
+        auto same = Wal::open(fs, how);
+        ASSERT_TRUE(same) << same.error().message;
+        ASSERT_EQ(same->recovery.damaged, range);
+        o = std::move(same);
+      }
+      auto mended = o->wal->repair(part(m, range));
+      ASSERT_TRUE(mended) << mended.error().message;
+      ASSERT_FALSE(mended->damaged);
+      expect_log(*mended, m, seed);
+      if (HasFatalFailure()) return;
+    }
+    // It goes on, and is sound for good.
+    m.log.push_back(make_entry(rng, m.hard.term.value(), m.log.size() + 1));
+    o->wal->append(m.log.back());
+    ASSERT_TRUE(o->wal->sync());
+    fs.crash(rng);
+    auto again = Wal::open(fs, options(applied, false));
+    ASSERT_TRUE(again) << "seed " << seed << ": " << again.error().message;
+    expect_log(again->recovery, m, seed);
+    if (HasFatalFailure()) return;
+  }
+  for (const auto& [what, n] : seen) std::printf("%s: %d\n", what.c_str(), n);
+  EXPECT_GT(seen["mended by peers"], 1000);
+  EXPECT_GT(seen["mended alone"], 300);
+  EXPECT_GT(seen["refused"], 300);
+}
+
+// Every record type at every position: without peers each is refused; with peers each is mended or refused,
+// and a log of one batch per record is refused only where its end or its hard state is hit.
+TEST(WalRepair, EveryRecordTypeAtEveryPosition) {
+  MemFileSystem fresh;
+  Model m;
+  {
+    auto o = *Wal::open(fresh, options(0, true, 64 << 10));
+    Rng rng(1);
+    m = write_log(*o.wal, rng, 40);
+  }
+  const std::string sound = fresh.content(path_of(1));
+  std::map<int, int> mended;
+  int refused = 0;
+  std::size_t at = wal::kSegmentHeader;
+  wal::BatchHeader h;
+  while (wal::read_batch_header(std::string_view(sound).substr(wal::batch_start(at)), h)) {
+    std::size_t pos = wal::batch_start(at) + wal::kBatchHeader;
+    at = pos + h.size;
+    std::uint32_t chain = h.chain;
+    wal::Record r;
+    while (pos < at && wal::read_record(std::string_view(sound).substr(pos), chain, r)) {
+      for (const std::size_t byte : {pos, pos + 4, pos + 5, pos + 8}) {
+        MemFileSystem fs;
+        auto f = *fs.open(path_of(1), OpenMode::kCreate);
+        std::string bytes = sound;
+        bytes[byte] = static_cast<char>(bytes[byte] ^ 0x10);
+        ASSERT_TRUE(f->pwrite(bytes, 0));
+        EXPECT_EQ(Wal::open(fs, options(0, false, 64 << 10)).error().code, Code::kDataLoss);
+        auto o = Wal::open(fs, options(0, true, 64 << 10));
+        if (!o) {
+          ++refused;
+          continue;
+        }
+        expect_log(o->recovery, m, byte);
+        ASSERT_TRUE(o->recovery.damaged);
+        auto whole = o->wal->repair(part(m, *o->recovery.damaged));
+        ASSERT_TRUE(whole) << whole.error().message;
+        expect_log(*whole, m, byte);
+        ++mended[static_cast<int>(r.type)];
+      }
+      pos += r.size;
+    }
+  }
+  std::printf("refused %d\n", refused);
+  for (const auto& [type, n] : mended) std::printf("type %d: mended %d\n", type, n);
+  for (const auto type : {wal::RecordType::kEntry, wal::RecordType::kHardState, wal::RecordType::kTruncate,
+                          wal::RecordType::kConfChangeEntry}) {
+    EXPECT_GT(mended[static_cast<int>(type)], 4) << static_cast<int>(type);
+  }
+  EXPECT_GT(refused, 4);
+}
+
+TEST(WalRepair, EntriesThatContradictWhatIsCommittedAreDropped) {
+  MemFileSystem fs;
+  {
+    auto o = *Wal::open(fs, options(0, true));
+    for (std::uint64_t i = 1; i <= 6; ++i) {
+      o.wal->append({Term(2), Index(i), Bytes(std::string(100, 'o'))});
+      o.wal->set_hard_state({Term(2), NodeId(1), Index(i < 3 ? i : 2)});
+      ASSERT_TRUE(o.wal->sync());
+    }
+  }
+  std::string& bytes = fs.content(path_of(1));
+  bytes[bytes.find(std::string(100, 'o'), 1000)] = '!';
+  auto o = *Wal::open(fs, options(0, true));
+  ASSERT_TRUE(o.recovery.damaged);
+  const IndexRange range = *o.recovery.damaged;
+  EXPECT_EQ(range.first.value(), 3u);
+  std::vector<Entry> committed;
+  for (auto i = range.first.value(); i <= range.last.value(); ++i) {
+    committed.push_back({Term(5), Index(i), Bytes::literal("newer")});
+  }
+  auto r = o.wal->repair(committed);
+  ASSERT_TRUE(r) << r.error().message;
+  EXPECT_EQ(r->last, range.last);
+  EXPECT_EQ(r->hard_state.term, Term(5));  // we took no part in it
+  EXPECT_EQ(r->hard_state.vote, NodeId());
+  auto again = *Wal::open(fs, options(0, false));
+  EXPECT_EQ(again.recovery.last, range.last);
+  EXPECT_EQ(again.recovery.entries.back().data.view(), "newer");
+}
+
+TEST(WalRepair, ASnapshotMendsToo) {
+  for (const std::uint64_t at : {12u, 30u}) {
+    MemFileSystem fs;
+    {
+      auto o = *Wal::open(fs, options(0, true));
+      for (std::uint64_t i = 1; i <= 20; ++i) {
+        o.wal->append({Term(2), Index(i), Bytes(std::string(100, 'o'))});
+        o.wal->set_hard_state({Term(2), NodeId(1), Index(i)});
+        ASSERT_TRUE(o.wal->sync());
+      }
+    }
+    std::string& bytes = fs.content(path_of(1));
+    bytes[bytes.find(std::string(100, 'o'), 1500)] = '!';
+    auto o = *Wal::open(fs, options(0, true));
+    ASSERT_TRUE(o.recovery.damaged);
+    ASSERT_LE(o.recovery.damaged->last.value(), 12u);
+    auto r = o.wal->repair_from_snapshot(Index(at), Term(2));
+    ASSERT_TRUE(r) << r.error().message;
+    EXPECT_EQ(r->last.value(), std::max<std::uint64_t>(at, 20));
+    auto again = Wal::open(fs, options(at, false));
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(again->recovery.last, r->last);
+    EXPECT_EQ(again->recovery.entries.size(), at < 20 ? 20 - at : 0);
+    EXPECT_EQ(again->recovery.hard_state.vote, NodeId(1));
+  }
+}
+
+TEST(WalReset, IsAtomicAtEveryCrash) {
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    Rng rng(seed);
+    MemFileSystem fs;
+    Model m;
+    auto o = *Wal::open(fs, options(0, true, 4096));
+    m = write_log(*o.wal, rng, 30);
+    const Index at(m.committed() + 1 + rng.below(2 * m.log.size()));
+    const Term term(m.hard.term.value() + 1);
+    const bool died = rng.below(2) == 0;
+    if (died) fs.fail_datasync("power");
+    EXPECT_EQ(o.wal->reset_to(at, term).has_value(), !died);
+    fs.fail_datasync("");
+    std::uint64_t last = at.value();
+    if (!died && rng.below(2) == 0) {
+      o.wal->append({term, at.next(), Bytes::literal("first")});
+      ASSERT_TRUE(o.wal->sync());
+      ++last;
+    }
+    fs.crash(rng);
+    WalOptions how = options(at.value(), rng.below(2) == 0, 4096);
+    how.snapshot_index = at;
+    how.snapshot_term = term;
+    auto again = Wal::open(fs, how);
+    ASSERT_TRUE(again) << "seed " << seed << ": " << again.error().message;
+    const WalRecovery& r = again->recovery;
+    EXPECT_EQ(r.last.value(), last) << "seed " << seed;
+    EXPECT_EQ(r.base, at);
+    EXPECT_EQ(r.base_term, term);
+    EXPECT_EQ(r.hard_state.term, m.hard.term);
+    EXPECT_EQ(r.membership, m.membership);
+    EXPECT_EQ(again->wal->segments(), 1u);
+    // Without a word of a snapshot, a log that ends below is corrupt.
+    if (died && m.log.size() < at.value()) {
+      auto w = std::move(again->wal);
+      w->append({term, at.next(), Bytes::literal("first")});
+      ASSERT_TRUE(w->sync());
+    }
+  }
+}
+
+TEST(WalReset, ALogBelowTheAppliedIndexIsCorruptWithoutASnapshot) {
+  MemFileSystem fs;
+  {
+    auto o = *Wal::open(fs, options(0, true));
+    o.wal->append({Term(1), Index(1), Bytes::literal("x")});
+    ASSERT_TRUE(o.wal->sync());
+  }
+  EXPECT_FALSE(Wal::open(fs, options(5, true)));
+  WalOptions beyond = options(7, true);
+  beyond.snapshot_index = Index(5);
+  beyond.snapshot_term = Term(3);
+  EXPECT_FALSE(Wal::open(fs, beyond));
+  WalOptions how = options(5, true);
+  how.snapshot_index = Index(5);
+  how.snapshot_term = Term(3);
+  auto o = Wal::open(fs, how);
+  ASSERT_TRUE(o) << o.error().message;
+  EXPECT_EQ(o->recovery.last, Index(5));
+  // The same index with another term is another entry.
+  MemFileSystem other;
+  {
+    auto w = *Wal::open(other, options(0, true));
+    for (std::uint64_t i = 1; i <= 9; ++i) w.wal->append({Term(1), Index(i), Bytes::literal("x")});
+    ASSERT_TRUE(w.wal->sync());
+  }
+  auto w = Wal::open(other, how);
+  ASSERT_TRUE(w) << w.error().message;
+  EXPECT_EQ(w->recovery.last, Index(5));
+  EXPECT_TRUE(w->recovery.entries.empty());
+}
+
+TEST(WalKeep, AppliedEntriesComeBackAsFarAsTheyAreThere) {
+  MemFileSystem fs;
+  {
+    auto o = *Wal::open(fs, options(0, true, 64 << 10));
+    for (std::uint64_t i = 1; i <= 50; ++i) {
+      o.wal->append({Term(1 + i / 10), Index(i), Bytes::literal("x"),
+                     i % 7 == 0 ? EntryType::kConfChange : EntryType::kNormal});
+    }
+    o.wal->drop_prefix(Index(20), Term(3));
+    ASSERT_TRUE(o.wal->sync());
+  }
+  for (const std::uint64_t from : {0u, 20u, 25u, 40u, 45u}) {
+    WalOptions how = options(40, true);
+    how.keep_from = Index(from);
+    auto o = *Wal::open(fs, how);
+    const std::uint64_t base = std::max<std::uint64_t>(20, std::min<std::uint64_t>(from, 40));
+    EXPECT_EQ(o.recovery.base.value(), base);
+    EXPECT_EQ(o.recovery.base_term.value(), 1 + base / 10);
+    ASSERT_EQ(o.recovery.entries.size(), 50 - base);
+    EXPECT_EQ(o.recovery.entries[41 - base].type, EntryType::kConfChange);  // 42
+  }
+}
+
+TEST(WalSync, TellsHowLongTheSyncTook) {
+  MemFileSystem fs;
+  VirtualClock clock;
+  WalOptions how = options(0, false);
+  int heard = 0;
+  how.clock = &clock;
+  how.on_sync = [&](double) { ++heard; };
+  auto o = *Wal::open(fs, how);
+  heard = 0;
+  o.wal->append({Term(1), Index(1), Bytes::literal("x")});
+  o.wal->set_hard_state({Term(1), NodeId(1), Index(1)});
+  ASSERT_TRUE(o.wal->sync());
+  EXPECT_EQ(heard, 1);
+}
+
+// A batch that tears while it rolls into a new segment: the state that the segment begins with is not of the
+// batch.
+TEST(WalSync, ATornFirstBatchOfASegmentTakesNoCommitWithIt) {
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    Rng rng(seed);
+    MemFileSystem fs;
+    auto o = *Wal::open(fs, options(0, false, 4096));
+    std::uint64_t index = 0;
+    while (o.wal->segments() < 2 + seed % 3) {
+      o.wal->append({Term(1), Index(++index), Bytes(std::string(200, 'a'))});
+      ASSERT_TRUE(o.wal->sync());
+    }
+    for (int i = 0; i < 15; ++i) o.wal->append({Term(1), Index(++index), Bytes(std::string(250, 'b'))});
+    o.wal->set_hard_state({Term(1), NodeId(1), Index(index)});
+    fs.fail_datasync("power");
+    EXPECT_FALSE(o.wal->sync());
+    fs.fail_datasync("");
+    fs.crash(rng);
+    auto again = Wal::open(fs, options(0, false, 4096));
+    ASSERT_TRUE(again) << "seed " << seed << ": " << again.error().message;
+    EXPECT_GE(again->recovery.last, again->recovery.hard_state.commit);
+  }
+}
+
+TEST(WalFaults, EachPlantedBugShows) {
+  const auto life = [](WalFaults faults) {
+    MemFileSystem fs;
+    WalOptions how = options(0, false);
+    how.faults = faults;
+    auto o = *Wal::open(fs, how);
+    for (std::uint64_t i = 1; i <= 4; ++i) {
+      o.wal->append({Term(3), Index(i), Bytes(std::string(600, 'x'))});
+      o.wal->set_hard_state({Term(3 + i), NodeId(2), Index(1)});
+      EXPECT_TRUE(o.wal->sync());
+    }
+    Rng rng(4);
+    fs.crash(rng);
+    if (faults.torn_means_truncate) fs.content(path_of(1))[1500] ^= 1;
+    return Wal::open(fs, how);
+  };
+  auto sound = life({});
+  ASSERT_TRUE(sound);
+  EXPECT_EQ(sound->recovery.last, Index(4));
+  EXPECT_EQ(sound->recovery.hard_state.vote, NodeId(2));
+  EXPECT_EQ(sound->recovery.hard_state.term, Term(7));
+  auto unsynced = life({.ack_before_fsync = true});
+  EXPECT_TRUE(!unsynced || unsynced->recovery.last < Index(4));
+  EXPECT_EQ(life({.forget_vote = true})->recovery.hard_state.vote, NodeId());
+  EXPECT_EQ(life({.term_not_persisted = true})->recovery.hard_state.term, Term(6));
+  auto cut = life({.torn_means_truncate = true});
+  ASSERT_TRUE(cut) << cut.error().message;
+  EXPECT_LT(cut->recovery.last, Index(4));
+}
+
+}  // namespace
+}  // namespace keelson::raft
