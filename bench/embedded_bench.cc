@@ -1,4 +1,4 @@
-// store_bench DIR [seconds]: the embedded store in this process, with fsync, beside the same disk's own
+// embedded_bench DIR [seconds]: the embedded store in this process, with fsync, beside the same disk's own
 // fdatasync. Prints the tables of docs/benchmarks/store-embedded.md.
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -225,7 +225,7 @@ int restart(const std::string& dir) {
 int main(int argc, char** argv) {
   if (argc >= 3 && std::string_view(argv[2]) == "restart") return keelson::restart(argv[1]);
   if (argc < 2) {
-    std::fprintf(stderr, "usage: store_bench DIR [seconds | restart]\n");
+    std::fprintf(stderr, "usage: embedded_bench DIR [seconds | restart]\n");
     return 2;
   }
   return keelson::main_in(argv[1], argc > 2 ? std::atof(argv[2]) : 5);

@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""keelson kvstore against etcd 3.7.1: the same load program, box and run, alternating; ratios. TLS, fsync on.
+
+usage: store.py OUTPUT.md [--quick]   (build/release/{keelson,bench/store_load}; etcd and benchmark from tests/peers)
+"""
+import json, pathlib, re, statistics, subprocess, sys, time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests/e2e"))
+from harness import run, wait_for  # noqa: E402
+from peers import peer  # noqa: E402
+from store_cluster import StoreCluster, disk_sync_us  # noqa: E402
+
+LOAD = ROOT / "build/release/bench/store_load"
+KINDS = ("etcd", "keelson")
+ROUNDS = 3
+
+# name, workload and its flags, what one operation is
+UNARY = [
+    ("put, 1 client", ["put", "--clients", 1]),
+    ("put, 100 clients", ["put", "--clients", 100, "--conns", 10]),
+    ("put, 1,000 clients", ["put", "--clients", 1000, "--conns", 100]),
+    ("get linearizable, 1 client", ["get", "--clients", 1]),
+    ("get linearizable, 100 clients", ["get", "--clients", 100, "--conns", 10]),
+    ("get linearizable, 1,000 clients", ["get", "--clients", 1000, "--conns", 100]),
+    ("get serializable, 100 clients", ["get-serializable", "--clients", 100, "--conns", 10]),
+    ("range of 1,000 keys, 10 clients", ["range", "--clients", 10, "--conns", 10]),
+    ("txn (compare, put), 100 clients", ["txn", "--clients", 100, "--conns", 10]),
+    ("1,000 watchers on one key, 2 writers", ["watch-one", "--clients", 2, "--conns", 10]),
+    ("10,000 watchers on 10,000 keys, 20 writers", ["watch-many", "--watchers", 10000, "--clients", 20, "--conns", 10]),
+]
+
+
+def usage(cluster):
+    cpu, rss, written = zip(*(m.usage() for m in cluster.members))
+    return sum(cpu), max(rss), sum(written)
+
+
+def load(cluster, args, seconds=None, total=None):
+    """Runs store_load; -> its report with the servers' CPU, RSS and bytes written beside it."""
+    before = usage(cluster)
+    more = ["--seconds", seconds] if seconds else ["--total", total, "--seconds", 3600]
+    p = run([LOAD, *args, *more, *cluster.client_flags()], timeout=1800, check_rc=False)
+    if p.returncode not in (0, 1) or not p.stdout.startswith("{"):
+        raise SystemExit(f"{cluster.kind}: {p.stderr}")
+    report = json.loads(p.stdout)
+    if report["errors"]:
+        print(f"  {cluster.kind} {args}: {report['errors']} errors: {p.stderr[:300]}", flush=True)
+    after = usage(cluster)
+    ops = max(report["ops"], 1)
+    report |= {"cpu_us": (after[0] - before[0]) / ops * 1e6, "rss": after[1], "written": (after[2] - before[2]) / ops}
+    return report
+
+
+def etcd_benchmark(cluster, *args):
+    """etcd's own load program -> operations per second and the servers' CPU per operation."""
+    before = usage(cluster)
+    flags = cluster.client_flags()
+    p = run([peer("benchmark"), *flags, *args], timeout=600)
+    found = re.search(r"Requests/sec:\s+([\d.]+)", p.stdout)
+    total = int(re.search(r"--total=(\d+)", " ".join(map(str, args))).group(1))
+    return {"ops_per_second": float(found.group(1)), "cpu_us": (usage(cluster)[0] - before[0]) / total * 1e6}
+
+
+def median(reports, key):
+    return statistics.median(r[key] for r in reports)
+
+
+def alternate(clusters, measure, rounds=ROUNDS):
+    """-> {kind: [report…]}, the kinds taking turns."""
+    out = {kind: [] for kind in KINDS}
+    for _ in range(rounds):
+        for kind in KINDS:
+            out[kind].append(measure(clusters[kind]))
+    return out
+
+
+class Table:
+    def __init__(self, title, columns):
+        self.lines = [f"\n## {title}\n", "| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+
+    def row(self, *cells):
+        self.lines.append("| " + " | ".join(str(c) for c in cells) + " |")
+        print(self.lines[-1], flush=True)
+
+    def text(self):
+        return "\n".join(self.lines) + "\n"
+
+
+def ratio(ours, theirs):
+    return f"{ours / theirs:.2f}" if theirs else "–"
+
+
+def compare(table, name, reports):
+    e, k = reports["etcd"], reports["keelson"]
+    rate, cpu, p99 = "ops_per_second", "cpu_us", "p99_us"
+    table.row(name, f"{median(e, rate):,.0f}", f"{median(k, rate):,.0f}", f"**{ratio(median(k, rate), median(e, rate))}**",
+              f"{median(e, cpu):.1f}", f"{median(k, cpu):.1f}", f"**{ratio(median(k, cpu), median(e, cpu))}**",
+              f"{median(e, 'p50_us'):.0f} / {median(e, p99):.0f}", f"{median(k, 'p50_us'):.0f} / {median(k, p99):.0f}",
+              f"{median(e, 'rss'):.0f} / {median(k, 'rss'):.0f}", f"{median(e, 'written'):.0f} / {median(k, 'written'):.0f}",
+              f"{median(k, 'load_cpu_us_per_op'):.1f}")
+
+
+def throughput(members, seconds):
+    columns = ["workload", "etcd op/s", "keelson op/s", "ratio", "etcd CPU µs/op", "keelson CPU µs/op", "ratio", "etcd p50/p99 µs",
+               "keelson p50/p99 µs", "RSS MB etcd/keelson", "bytes written/op etcd/keelson", "load CPU µs/op"]
+    table = Table(f"{members} member{'s' if members > 1 else ''}, key 8 B, value 256 B, TLS, fsync", columns)
+    clusters = {kind: StoreCluster(kind, members) for kind in KINDS}
+    try:
+        for c in clusters.values():
+            c.start()
+            load(c, ["fill", "--clients", 200, "--conns", 20], total=100000)
+        for name, args in UNARY:
+            compare(table, name, alternate(clusters, lambda c, args=args: load(c, args, seconds=seconds)))
+        extra = second_opinion(clusters)
+    finally:
+        for c in clusters.values():
+            c.__exit__(None, None, None)
+    return table.text() + extra
+
+
+def second_opinion(clusters):
+    table = Table("The same servers under etcd's own `benchmark`", ["command", "etcd op/s", "keelson op/s", "ratio", "etcd CPU µs/op", "keelson CPU µs/op", "ratio"])
+    commands = {
+        "put": ["--conns=100", "--clients=1000", "put", "--key-size=8", "--sequential-keys", "--total=60000", "--val-size=256"],
+        "range, linearizable": ["--conns=100", "--clients=1000", "range", "k0000001", "--consistency=l", "--total=100000"],
+        "range, serializable": ["--conns=100", "--clients=1000", "range", "k0000001", "--consistency=s", "--total=100000"],
+    }
+    for name, args in commands.items():
+        r = alternate(clusters, lambda c, args=args: etcd_benchmark(c, *args), 2)
+        rate = {kind: median(r[kind], "ops_per_second") for kind in KINDS}
+        cpu = {kind: median(r[kind], "cpu_us") for kind in KINDS}
+        table.row(f"{name}: `{' '.join(args)}`", f"{rate['etcd']:,.0f}", f"{rate['keelson']:,.0f}", f"**{ratio(rate['keelson'], rate['etcd'])}**",
+                  f"{cpu['etcd']:.1f}", f"{cpu['keelson']:.1f}", f"**{ratio(cpu['keelson'], cpu['etcd'])}**")
+    return table.text()
+
+
+def single_client():
+    """Latency of one client against what the disk and the connection cost alone."""
+    table = Table("One client, one member: put p50 against fdatasync + an empty call over the same connection", ["server", "fdatasync µs", "empty call p50 µs", "put p50 µs", "put / (fdatasync + empty)"])
+    for kind in KINDS:
+        with StoreCluster(kind, 1) as c:
+            sync = disk_sync_us(c.folder)
+            empty = median([load(c, ["empty", "--clients", 1], seconds=2) for _ in range(ROUNDS)], "p50_us")
+            put = median([load(c, ["put", "--clients", 1], seconds=3) for _ in range(ROUNDS)], "p50_us")
+            sync = statistics.median([sync, disk_sync_us(c.folder)])
+            table.row(kind, f"{sync:.0f}", f"{empty:.0f}", f"{put:.0f}", f"**{put / (sync + empty):.2f}**")
+    return table.text()
+
+
+def big_store(keys):
+    """RSS, size on disk and restart at many keys; put p99 while compacting and while a snapshot is taken."""
+    table = Table(f"{keys:,} keys of 64 B with values of 256 B, one member", ["what", "etcd", "keelson", "ratio"])
+    rows = {kind: measure_big(kind, keys) for kind in KINDS}
+    for what in rows["etcd"]:
+        e, k = rows["etcd"][what], rows["keelson"][what]
+        table.row(what, f"{e:,.1f}", f"{k:,.1f}", f"**{ratio(k, e)}**")
+    return table.text()
+
+
+def measure_big(kind, keys):
+    out = {}
+    put = ["put", "--key-size", 64, "--keys", keys, "--clients", 20, "--conns", 4]
+    with StoreCluster(kind, 1, flags=["--quota-backend-bytes", str(8 << 30)]) as c:
+        member = c.members[0]
+        load(c, ["fill", "--key-size", 64, "--clients", 500, "--conns", 50], total=keys)
+        out["RSS after loading, MB"] = member.usage()[1]
+        member.stop()
+        began = time.time()
+        member.restart()
+        wait_for("health", member.healthy, 120, 0.02)
+        out["restart until healthy, s"] = time.time() - began
+        time.sleep(2)
+        out["RSS after the restart, MB"] = member.usage()[1]
+        out["bytes on disk, MB"] = int(run(["du", "-sm", member.data]).stdout.split()[0])
+        # A second version of each key, to be compacted away.
+        load(c, ["fill", "--key-size", 64, "--clients", 500, "--conns", 50], total=keys)
+        out["put p99 alone, µs"] = median([load(c, put, seconds=4) for _ in range(ROUNDS)], "p99_us")
+        revision = json.loads(c.ctl("endpoint", "status", "-w", "json").stdout)[0]["Status"]["header"]["revision"]
+        compaction = subprocess.Popen([str(a) for a in [peer("etcdctl"), *c.client_flags(), "compact", str(revision), "--physical", "--command-timeout", "300s"]], stdout=subprocess.DEVNULL)
+        out[f"put p99 while {keys:,} revisions are compacted, µs"] = load(c, put, seconds=6)["p99_us"]
+        compaction.wait()
+        snapshot = subprocess.Popen([str(a) for a in [peer("etcdctl"), *c.client_flags(), "snapshot", "save", c.folder / "s.db"]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        out["put p99 while a snapshot is taken, µs"] = load(c, put, seconds=4)["p99_us"]
+        snapshot.wait()
+    return out
+
+
+def main():
+    args = [a for a in sys.argv[1:] if not a.startswith("-")]
+    quick = "--quick" in sys.argv
+    text = ["# The store beside etcd 3.7.1\n\nWritten by `./x bench store` (bench/store.py): the same load program, machine and run, the two servers taking turns; medians of "
+            f"{ROUNDS} rounds. A ratio is keelson / etcd. On {subprocess.check_output(['nproc'], text=True).strip()} shared cores the load program takes "
+            "its part of the machine: server CPU per operation is the figure to compare.\n"]
+    seconds = 1 if quick else 4
+    text.append(throughput(1, seconds))
+    text.append(throughput(3, seconds))
+    text.append(single_client())
+    text.append(big_store(100_000 if quick else 1_000_000))
+    out = "".join(text)
+    if args:
+        pathlib.Path(args[0]).write_text(out)
+    print(out)
+
+
+if __name__ == "__main__":
+    main()
