@@ -243,6 +243,7 @@ bool LogReader::take(const wal::Record& r) {
       if (r.payload.size() < 8) return false;
       out.membership_index = Index(u64(0));
       out.membership = std::string(r.payload.substr(8));
+      membership_after_ = true;
       return true;
     case RecordType::kTruncate:
       return r.payload.size() == 8 && take_truncate(Index(u64(0)));
@@ -261,8 +262,7 @@ bool LogReader::take_hard_state(std::string_view payload) {
   if (payload.size() != 24 && payload.size() != 32) return false;
   const auto u64 = [&](std::size_t i) { return wal::get64(payload.data() + 8 * i); };
   out.hard_state = {Term(u64(0)), NodeId(u64(1)), Index(u64(2))};
-  membership_named_.reset();
-  if (payload.size() == 32) membership_named_ = Index(u64(3));
+  if (payload.size() == 32 && Index(u64(3)) == out.membership_index) membership_after_ = true;
   hard_state_after_ = true;
   return true;
 }
@@ -332,7 +332,7 @@ void LogReader::cut(Index after) {
 void LogReader::damage(const std::string& where, std::uint64_t offset, std::string_view what) {
   if (out.damage.empty()) out.damage = describe(where, offset, what);
   damaged_ = true;
-  hard_state_after_ = false;
+  hard_state_after_ = membership_after_ = false;
   const Index known = std::max(std::min(out.hard_state.commit, out.last), std::min(out.dropped, out.last));
   const Index first = gap_ ? std::min(gap_->first, known.next()) : known.next();
   gap_ = Gap{first, Index(), Term(), true};
@@ -359,9 +359,7 @@ Result<void> LogReader::finish() {
   if (damaged_) {
     const std::string why = " (" + out.damage + ")";
     if (!hard_state_after_) return corrupt_end("term and vote may be lost" + why);
-    if (!membership_named_ || *membership_named_ > out.membership_index) {
-      return corrupt_end("the membership may be lost" + why);
-    }
+    if (!membership_after_) return corrupt_end("the membership may be lost" + why);
     if (gap_ && gap_->open) return corrupt_end("where the log ended is lost" + why);
   }
   TRY(check_bounds());

@@ -90,9 +90,9 @@ class LogReader {
   std::string first_path_;
   std::vector<std::pair<Index, Term>> terms_;  // where terms begin
   std::optional<Gap> gap_;
-  bool damaged_ = false;                   // something was skipped
-  bool hard_state_after_ = true;           // a hard state was read since
-  std::optional<Index> membership_named_;  // by that hard state
+  bool damaged_ = false;          // something was skipped
+  bool hard_state_after_ = true;  // a hard state was read since
+  bool membership_after_ = true;  // a membership, or a hard state that names the one seen before
 };
 
 }  // namespace keelson::raft

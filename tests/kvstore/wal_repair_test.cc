@@ -1,5 +1,5 @@
-// Damage to a log: what recovery mends with the help of peers, what it refuses; and logs that start anew after
-// a snapshot.
+// Damage to a log: what recovery mends with the help of peers, what it refuses; and logs that start anew
+// after a snapshot.
 #include <gtest/gtest.h>
 
 #include <algorithm>
