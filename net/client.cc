@@ -279,15 +279,23 @@ Task<Result<ClientResponse>> finish_call(std::shared_ptr<ClientConnection> conne
   co_return out;
 }
 
+Error not_sent(Error error) {
+  if (!error.detail) error.detail = std::make_shared<NotSent>();
+  return error;
+}
+
 Task<Result<ClientResponse>> call_at_home(std::shared_ptr<Pool> pool, ClientRequest request,
                                           MonoTime deadline, std::size_t max_body) {
   for (int attempt = 1;; ++attempt) {
-    auto connection = CO_TRY(co_await pool->acquire(deadline));
+    auto acquired = co_await pool->acquire(deadline);
+    if (!acquired) co_return fail(not_sent(acquired.error()));
+    auto connection = std::move(*acquired);
     auto call = make_call(request, deadline);
     if (deadline != MonoTime::max()) pool->arm_timer();
     connection->begin(call, request, false);
     auto result = co_await finish_call(std::move(connection), call, max_body);
-    if (result || !call->unprocessed || attempt == kAttempts) co_return result;
+    if (result || !call->unprocessed) co_return result;
+    if (attempt == kAttempts) co_return fail(not_sent(result.error()));
   }
 }
 

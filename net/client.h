@@ -73,6 +73,10 @@ struct UpgradeRefused final : ErrorDetail {
   std::string body;
 };
 
+// Error::detail of a call that no server can have acted on: no connection was made, or the stream was refused
+// unprocessed. It may be repeated whatever it does.
+struct NotSent final : ErrorDetail {};
+
 // Thread rule: thread-safe; its connections live on the executor given to create(), calls may come from any.
 // Dropping the last reference lets exchanges under way end and closes the connections.
 class HttpClient {
