@@ -26,9 +26,12 @@ enum class MessageType : std::uint8_t {
   kReadIndex = 12,   // a follower asks its leader for a read index; `context`
   kReadIndexReply = 13,
   kTransferLeader = 14,  // a follower hands a transfer request on; `context` is the transferee
+  kCommit = 15,          // a heartbeat that wants no answer: the commit index has moved
 };
 
-// What a snapshot stands for. The bytes are the state machine's business.
+// What a snapshot stands for. The bytes are the state machine's business: whoever carries a kSnapshot message
+// makes them of the state as it is then, and puts that state's index, term and membership here; it is never
+// older than what the node had written.
 struct SnapshotMeta {
   Index index;
   Term term;
@@ -48,7 +51,7 @@ struct Message {
   Index index;                 // kAppendReply: matchIndex, or the rejected prev_index
   Index hint_index;            // rejected kAppendReply: newest index that may match
   Term hint_term;              //                        the term there
-  std::uint64_t context = 0;   // ReadIndex round or request; transferee
+  std::uint64_t context = 0;   // ReadIndex round or request; transferee; kPropose: number of the message
   bool force = false;          // kVote: by leadership transfer, a live leader is no reason to refuse
   std::optional<SnapshotMeta> snapshot;  // kSnapshot
 };

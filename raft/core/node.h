@@ -5,14 +5,15 @@
 //   while (node.has_ready()) {
 //     Ready r = node.take_ready();
 //     send(r.messages);                       at once, in parallel with the disk
+//     apply(r.committed); node.applied(last); durable already
 //     install r.snapshot; wal: r.entries, r.hard_state; fsync
 //     node.persisted(r.number);
 //     send(r.messages_after_persist);
-//     apply(r.committed); node.applied(last);
 //   }
 //
 // The order is a contract, written on Ready's fields. persisted() may be called later than the next
-// take_ready() (a disk on a thread of its own), but in order of the numbers.
+// take_ready() (a disk on a thread of its own), but in order of the numbers; one call for the newest of
+// several will do.
 //
 // The log is held in memory from the compacted index on; the owner persists it and hands it back at start.
 //
@@ -28,11 +29,11 @@
 #include "base/rng.h"
 #include "raft/core/membership.h"
 #include "raft/core/message.h"
+#include "raft/core/read_index.h"
+#include "raft/core/status.h"
 #include "raft/core/types.h"
 
 namespace keelson::raft {
-
-enum class Role : std::uint8_t { kFollower, kPreCandidate, kCandidate, kLeader };
 
 // How a linearizable read learns that its leader still leads.
 enum class ReadMode : std::uint8_t {
@@ -63,6 +64,7 @@ struct NodeConfig {
   std::size_t max_append_bytes = std::size_t{1} << 20;  // of entries in one kAppend; at least one entry
   std::size_t max_inflight = 512;                       // kAppends not yet answered, per follower
   std::size_t max_uncommitted_bytes = std::size_t{256} << 20;  // more proposals are refused
+  std::size_t max_apply_bytes = std::size_t{4} << 20;          // in one Ready::committed; at least one entry
   CoreFaults faults;
 };
 
@@ -74,12 +76,6 @@ struct Restored {
   Term snapshot_term;
   std::vector<Entry> entries;
   Index applied;  // the state machine has these; committed ones after it come out again
-};
-
-struct ReadState {
-  std::uint64_t context = 0;  // of read_index()
-  Index index;                // once applied up to here the read is linearizable
-  bool aborted = false;       // no leader any more: ask again or tell the client
 };
 
 struct Ready {
@@ -95,37 +91,15 @@ struct Ready {
   std::optional<SnapshotMeta> snapshot;
   std::vector<Entry> entries;
   std::optional<HardState> hard_state;
-  bool must_sync = false;  // false: only the commit index changed, the write may wait for the next
-  // 3. Send once 2 is durable: votes given, append replies, a candidate's own vote requests.
+  bool must_sync = false;  // false: at most the commit index changed, the write may wait for the next sync
+  // 3. Send once 2 of this and of every earlier Ready is durable: votes given, append replies, a candidate's
+  // own vote requests.
   std::vector<Message> messages_after_persist;
-  // 4. Apply, in order, once 2 is durable. A kConfChange entry is handed to apply_conf_change().
+  // 4. Apply, in order; at any time, as these are durable here already (a Ready with a snapshot has none). A
+  // kConfChange entry is handed to apply_conf_change().
   std::vector<Entry> committed;
   // Reads that may be answered once their index is applied.
   std::vector<ReadState> reads;
-};
-
-// Where a follower stands, as its leader sees it.
-struct Progress {
-  enum class State : std::uint8_t { kProbe, kReplicate, kSnapshot };
-  NodeId id;
-  State state = State::kProbe;
-  Index match;
-  Index next;
-  Index pending_snapshot;
-  bool recent_active = false;
-  bool learner = false;
-};
-
-struct NodeStatus {
-  NodeId id;
-  Role role = Role::kFollower;
-  NodeId leader;  // 0: none known
-  NodeId transferee;
-  HardState hard_state;
-  Index applied;
-  Index last_index;
-  Membership membership;
-  std::vector<Progress> progress;  // of a leader
 };
 
 class Node {
@@ -144,12 +118,13 @@ class Node {
   void step(Message message);
 
   // Proposes on the leader, or hands on to it. kUnavailable: no leader known, a transfer under way, or we are
-  // no member; kResourceExhausted: too much uncommitted. Success is no promise: the entry may be lost.
+  // no member; kResourceExhausted: too much uncommitted. Success is no promise: the entry may be lost. It is
+  // appended at most once, also where the network repeats messages.
   Result<void> propose(Bytes data);
   // kFailedPrecondition when a change is in flight (only the leader knows; handed on otherwise).
   Result<void> propose_conf_change(const ConfChange& change);
-  // Asks for a read index; comes out as Ready::reads with this context. Rounds are batched. kUnavailable
-  // without a leader.
+  // Asks for a read index; comes out as Ready::reads with this context. All asked before one take_ready()
+  // share a round. kUnavailable without a leader.
   Result<void> read_index(std::uint64_t context);
   // Hands leadership to `to`, when it has caught up; given up after an election timeout. kFailedPrecondition:
   // `to` is no voter; kUnavailable: no leader.
@@ -159,8 +134,10 @@ class Node {
 
   bool has_ready() const;
   Ready take_ready();
+  // Everything of the Readys up to `number` is durable.
   void persisted(std::uint64_t number);
-  // The state machine has applied up to here. REQUIRES: not beyond what Ready gave.
+  // The state machine has applied up to here. REQUIRES: not beyond what Ready gave. (An installed snapshot
+  // needs no call.)
   void applied(Index index);
   // Takes the effect of a committed kConfChange entry; returns the membership to persist. A change that makes
   // no sense any more changes nothing.
@@ -168,7 +145,8 @@ class Node {
 
   // Entries up to `index` may be forgotten. REQUIRES: index <= applied.
   void compact(Index index);
-  // The transport says: messages to `id` get lost; the snapshot to `id` was (not) delivered.
+  // The transport says: messages to `id` get lost; the snapshot to `id` was (not) delivered. Every kSnapshot
+  // message must be answered by one report_snapshot(): until then nothing else is sent to its receiver.
   void report_unreachable(NodeId id);
   void report_snapshot(NodeId id, bool delivered);
 
