@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -31,6 +32,17 @@ class WatchStream {
   virtual void request_progress() = 0;
   // The compact revision, when next() failed with kOutOfRange.
   virtual Revision compacted() const = 0;
+
+  // For a reader of many watches with one coroutine (embedded stores only):
+  // What next() would answer without waiting, else nullopt.
+  virtual std::optional<Result<WatchBatch>> try_next() {
+    return fail(Code::kUnimplemented, "this watch cannot be polled");
+  }
+  // `wake` is called once, from any thread, when try_next() may answer again after it gave nullopt. It is
+  // short and calls nothing of the store; locks are held around it. REQUIRES: before the first try_next().
+  virtual void set_waker(std::function<void()> wake) {}
+  // The newest revision of the store up to which everything wanted was handed out; 0 while something waits.
+  virtual Revision delivered() { return 0; }
 };
 
 // Errors, with etcd's wording in the message: kOutOfRange (compacted or future revision), kNotFound (lease),

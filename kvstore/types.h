@@ -134,6 +134,9 @@ struct WatchRequest {
   bool progress_notify = false;
   bool no_put = false;
   bool no_delete = false;
+  // What a watcher too slow for its buffer gets: true: what it missed, from history (cancelled only where
+  // that was compacted); false: a cancellation.
+  bool resync = false;
 };
 
 struct LeaseInfo {

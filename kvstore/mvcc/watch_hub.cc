@@ -98,6 +98,11 @@ void WatchHub::cancel_all(const Error& why) {
   for (auto& [id, w] : all_) w->sink->cancel(why);
 }
 
+Revision WatchHub::dispatched() const {
+  std::lock_guard lock(mu_);
+  return dispatched_;
+}
+
 std::size_t WatchHub::watchers() const {
   std::lock_guard lock(mu_);
   return all_.size();

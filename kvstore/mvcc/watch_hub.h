@@ -45,6 +45,8 @@ class WatchHub {
   void progress(Id id);
   void cancel_all(const Error& why);
   std::size_t watchers() const;
+  // Everything up to it has been delivered.
+  Revision dispatched() const;
 
  private:
   struct Watcher {

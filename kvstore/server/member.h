@@ -90,6 +90,9 @@ class Member : public Store {
 
   virtual Task<Result<HashKv>> hash_kv(Revision revision) = 0;
   virtual MemberStatus status() const = 0;
+  // Parts of status() that the API asks for with every request: cheap.
+  virtual bool is_learner() const { return status().learner; }
+  virtual std::uint64_t leader() const { return status().leader; }
 
   virtual Task<Result<std::vector<MemberInfo>>> member_list(bool linearizable) = 0;
   // All members after the change; the new one is the last for add.

@@ -15,6 +15,7 @@ EmbeddedWatch::EmbeddedWatch(const State& state, WatchHub& hub, WatchRequest req
   const Revision start = request_.start_revision;
   catching_up_ = start > 0;
   auto snapshot = state_.snapshot();
+  seen_ = snapshot->revision();
   // Added with what is newer than this Snapshot; what is published meanwhile is either in it or will be
   // dispatched.
   id_ = hub_.add(request_, std::max(start, snapshot->revision() + 1), this);
@@ -22,6 +23,7 @@ EmbeddedWatch::EmbeddedWatch(const State& state, WatchHub& hub, WatchRequest req
     snapshot_ = std::move(snapshot);
     begin_history(start);
   } else {
+    history_from_ = std::max(start, snapshot->revision() + 1);
     std::lock_guard lock(mu_);
     catching_up_ = false;
   }
@@ -72,6 +74,7 @@ Result<std::optional<WatchBatch>> EmbeddedWatch::next_history() {
     return batch;
   }
   const Revision end = snapshot_->revision();
+  seen_ = std::max(seen_, end);
   history_from_ = end + 1;
   history_.clear();
   snapshot_.reset();
@@ -103,16 +106,15 @@ void EmbeddedWatch::catch_up_again() {
   begin_history(history_from_);
 }
 
-Task<Result<WatchBatch>> EmbeddedWatch::next() {
+std::optional<Result<WatchBatch>> EmbeddedWatch::try_next() {
   for (;;) {
     auto past = next_history();
-    if (!past) co_return std::unexpected(past.error());
-    if (*past) co_return std::move(**past);
+    if (!past) return std::unexpected(past.error());
+    if (*past) return std::move(**past);
     bool again = false;
-    bool progress = false;
     {
       std::lock_guard lock(mu_);
-      if (cancelled_) co_return std::unexpected(*cancelled_);
+      if (cancelled_) return std::unexpected(*cancelled_);
       again = overflowed_;
       if (!again) {
         catching_up_ = false;
@@ -120,20 +122,43 @@ Task<Result<WatchBatch>> EmbeddedWatch::next() {
           WatchBatch batch = std::move(queue_.front());
           queue_.pop_front();
           queued_events_ -= batch.events.size();
-          co_return batch;
+          history_from_ = std::max(history_from_, batch.revision + 1);
+          return batch;
         }
-        progress = std::exchange(progress_wanted_, false);
-        ready_.reset();
+        if (!progress_wanted_) {
+          asleep_ = true;
+          ready_.reset();
+          return std::nullopt;
+        }
+        progress_wanted_ = false;
       }
     }
     if (again) {
       catch_up_again();
-    } else if (progress) {
-      hub_.progress(id_);
     } else {
-      co_await ready_.wait();
+      hub_.progress(id_);
     }
   }
+}
+
+Task<Result<WatchBatch>> EmbeddedWatch::next() {
+  for (;;) {
+    if (auto batch = try_next()) co_return std::move(*batch);
+    co_await ready_.wait();
+  }
+}
+
+void EmbeddedWatch::set_waker(std::function<void()> wake) {
+  std::lock_guard lock(mu_);
+  wake_ = std::move(wake);
+}
+
+Revision EmbeddedWatch::delivered() {
+  if (snapshot_) return 0;
+  const Revision dispatched = hub_.dispatched();
+  std::lock_guard lock(mu_);
+  if (!queue_.empty() || overflowed_ || cancelled_) return 0;
+  return std::max(dispatched, seen_);
 }
 
 void EmbeddedWatch::request_progress() {
@@ -142,6 +167,7 @@ void EmbeddedWatch::request_progress() {
 
 void EmbeddedWatch::deliver(WatchBatch batch) {
   bool slow = false;
+  const std::size_t limit = request_.resync ? options_.resync_events : options_.buffer_events;
   {
     std::lock_guard lock(mu_);
     if (cancelled_) return;
@@ -155,10 +181,10 @@ void EmbeddedWatch::deliver(WatchBatch batch) {
       }
     } else if (overflowed_) {
       return;
-    } else if (queued_events_ + batch.events.size() > options_.buffer_events && queued_events_ > 0) {
+    } else if (queued_events_ + batch.events.size() > limit && queued_events_ > 0) {
       queue_.clear();
       queued_events_ = 0;
-      if (catching_up_) {
+      if (catching_up_ || request_.resync) {
         overflowed_ = true;
       } else {
         slow = true;
@@ -168,7 +194,7 @@ void EmbeddedWatch::deliver(WatchBatch batch) {
       queued_events_ += batch.events.size();
       queue_.push_back(std::move(batch));
     }
-    ready_.set();
+    notify_reader();
   }
   if (slow && options_.on_slow) options_.on_slow();
 }
@@ -176,7 +202,12 @@ void EmbeddedWatch::deliver(WatchBatch batch) {
 void EmbeddedWatch::cancel(const Error& why) {
   std::lock_guard lock(mu_);
   if (!cancelled_) cancelled_ = why;
-  ready_.set();
+  notify_reader();
+}
+
+void EmbeddedWatch::notify_reader() {
+  if (!wake_) return ready_.set();
+  if (std::exchange(asleep_, false)) wake_();
 }
 
 }  // namespace keelson::kvstore

@@ -4,10 +4,11 @@
 //   [start … B] from the Snapshot of revision B, B pinned when the watch is added        then (B … ] from the
 //   queue
 //
-// A watch still busy with history whose queue overflows takes a newer Snapshot and goes on from there; a
-// watch that is up to date and overflows is too slow: cancelled with kResourceExhausted.
+// A watch still busy with history whose queue overflows takes a newer Snapshot and goes on from there, and so
+// does one with `resync`; another that is up to date and overflows is too slow: cancelled with
+// kResourceExhausted.
 //
-// Thread rule: next() one caller at a time; the rest any thread.
+// Thread rule: next(), try_next(), delivered() one caller at a time; the rest any thread.
 #pragma once
 
 #include <deque>
@@ -25,14 +26,18 @@ class EmbeddedWatch final : public WatchStream, private WatchHub::Sink {
  public:
   struct Options {
     std::size_t buffer_events = 65536;
-    std::function<void()> on_slow;  // hears of a cancellation for slowness
+    std::size_t resync_events = 4096;  // the same with `resync`
+    std::function<void()> on_slow;     // hears of a cancellation for slowness
   };
   // `state` and `hub` outlive the watch.
   EmbeddedWatch(const State& state, WatchHub& hub, WatchRequest request, Options options);
   ~EmbeddedWatch() override;
 
   Task<Result<WatchBatch>> next() override;
+  std::optional<Result<WatchBatch>> try_next() override;
+  void set_waker(std::function<void()> wake) override;
   void request_progress() override;
+  Revision delivered() override;
   Revision compacted() const override { return compacted_; }
 
  private:
@@ -40,6 +45,8 @@ class EmbeddedWatch final : public WatchStream, private WatchHub::Sink {
   void cancel(const Error& why) override;
   void begin_history(Revision from);
   void catch_up_again();
+  // Under mu_: there is something for the reader.
+  void notify_reader();
   Result<std::optional<WatchBatch>> next_history();
 
   const State& state_;
@@ -52,8 +59,9 @@ class EmbeddedWatch final : public WatchStream, private WatchHub::Sink {
   SnapshotPtr snapshot_;
   std::vector<PastChange> history_;
   std::size_t history_at_ = 0;
-  Revision history_from_ = 0;  // the first revision not yet handed out, while there is history
+  Revision history_from_ = 0;  // the first revision not yet handed out
   Revision compacted_ = 0;
+  Revision seen_ = 0;  // of the newest Snapshot that was looked at
 
   std::mutex mu_;
   std::deque<WatchBatch> queue_;
@@ -62,6 +70,8 @@ class EmbeddedWatch final : public WatchStream, private WatchHub::Sink {
   bool overflowed_ = false;
   bool progress_wanted_ = false;
   std::optional<Error> cancelled_;
+  std::function<void()> wake_;  // set before there are readers
+  bool asleep_ = false;         // the reader waits for wake_()
   AsyncEvent ready_;
 };
 

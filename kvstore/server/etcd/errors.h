@@ -39,4 +39,7 @@ inline Error no_downgrade_error() {
   return {Code::kFailedPrecondition, "etcdserver: no inflight downgrade job"};
 }
 
+// "PermissionDenied" for 7: gRPC's names of codes, as Go spells them; 0 is "OK".
+std::string_view grpc_code_name(int code);
+
 }  // namespace keelson::kvstore::etcd

@@ -25,7 +25,7 @@ Result<Identity> permit(const ServiceContext& c, const GrpcCall& call, Check che
 }
 
 Result<void> check_learner(const ServiceContext& c, const RangeRequest& r) {
-  if (!r.serializable && c.member.status().learner) return fail(learner_error());
+  if (!r.serializable && c.member.is_learner()) return fail(learner_error());
   return {};
 }
 

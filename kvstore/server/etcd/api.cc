@@ -1,0 +1,73 @@
+#include "kvstore/server/etcd/api.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "kvstore/server/etcd/api_metrics.h"
+#include "kvstore/server/etcd/http_endpoints.h"
+#include "kvstore/server/etcd/leader_monitor.h"
+#include "kvstore/server/etcd/services.h"
+
+namespace keelson::kvstore::etcd {
+
+struct EtcdApi::Impl {
+  Impl(Member& member, Clock& clock, Logger logger, Authenticator& authenticator, ApiOptions options,
+       prometheus::Registry* r)
+      : context{member, clock, std::move(logger), authenticator, std::move(options)},
+        router(clock, context.options.max_message_bytes()),
+        monitor(context),
+        registry(r) {}
+
+  ServiceContext context;
+  net::GrpcRouter router;
+  LeaderMonitor monitor;
+  prometheus::Registry* const registry;
+  std::unique_ptr<ApiMetrics> metrics;
+  std::unique_ptr<HttpEndpoints> endpoints;
+  std::unique_ptr<HttpEndpoints> metrics_endpoints;
+  TaskGroup group;
+};
+
+EtcdApi::EtcdApi(Member& member, Clock& clock, Logger logger, Authenticator& authenticator,
+                 ApiOptions options, prometheus::Registry* registry)
+    : impl_(std::make_unique<Impl>(member, clock, std::move(logger), authenticator, std::move(options),
+                                   registry)) {
+  register_kv(impl_->context, impl_->router);
+  register_watch(impl_->context, impl_->monitor, impl_->router);
+  register_lease(impl_->context, impl_->monitor, impl_->router);
+}
+EtcdApi::~EtcdApi() = default;
+
+ServiceContext& EtcdApi::context() {
+  return impl_->context;
+}
+net::GrpcRouter& EtcdApi::router() {
+  return impl_->router;
+}
+net::Handler& EtcdApi::metrics_handler() {
+  return *impl_->metrics_endpoints;
+}
+
+void EtcdApi::seal() {
+  Impl& m = *impl_;
+  CHECK(m.metrics == nullptr);
+  m.metrics = std::make_unique<ApiMetrics>(m.context, m.router);
+  m.router.intercept(*m.metrics);
+  m.endpoints = std::make_unique<HttpEndpoints>(m.context, *m.metrics, m.registry, false);
+  m.metrics_endpoints = std::make_unique<HttpEndpoints>(m.context, *m.metrics, m.registry, true);
+}
+
+void EtcdApi::start(Executor ex) {
+  impl_->group.spawn(std::move(ex), impl_->monitor.run());
+}
+
+Task<> EtcdApi::stop() {
+  return impl_->group.stop();
+}
+
+Task<> EtcdApi::handle(net::Exchange& x) {
+  if (net::is_grpc(x.request())) return impl_->router.handle(x);
+  return impl_->endpoints->handle(x);
+}
+
+}  // namespace keelson::kvstore::etcd

@@ -1,0 +1,64 @@
+// etcd_fake_server DIR PORT: the etcd v3 API over one EmbeddedStore on 127.0.0.1:PORT, plain, until SIGTERM.
+// For side-by-side comparison with a real etcd (tests/interop/etcd_api) and for measuring the API alone.
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/async.h"
+#include "kvstore/server/etcd/api.h"
+#include "net/asio_clock.h"
+#include "net/io_pool.h"
+#include "net/server.h"
+#include "tests/kvstore/etcd/fake_member.h"
+
+using namespace keelson;
+using namespace keelson::kvstore;
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    std::fprintf(stderr, "usage: etcd_fake_server DIR PORT\n");
+    return 2;
+  }
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  net::AsioClock clock;
+  const Logger log = Logger::to_stderr();
+  net::IoPool pool(2, 1);
+  pool.start();
+  EmbeddedStoreOptions o;
+  o.data_dir = argv[1];
+  o.clock = &clock;
+  o.logger = log;
+  auto store = EmbeddedStore::open(o);
+  if (!store) {
+    std::fprintf(stderr, "%s\n", store.error().message.c_str());
+    return 1;
+  }
+  (*store)->start();
+  FakeMember member(**store);
+  etcd::NoAuthenticator nobody;
+  etcd::EtcdApi api(member, clock, log, nobody, {}, nullptr);
+  api.seal();
+  api.start(pool.next());
+  net::ServerOptions so;
+  so.port = static_cast<std::uint16_t>(std::atoi(argv[2]));
+  so.max_concurrent_streams = 1u << 20;
+  auto server = net::Server::listen(so, pool.executors(), api, clock, log);
+  if (!server) {
+    std::fprintf(stderr, "%s\n", server.error().message.c_str());
+    return 1;
+  }
+  std::printf("listening on %u\n", (*server)->port());
+  std::fflush(stdout);
+  int sig = 0;
+  sigwait(&set, &sig);
+  block_on(pool.next(), (*server)->stop(std::chrono::seconds(2)));
+  block_on(pool.next(), api.stop());
+  (*store)->stop();
+  server->reset();
+  pool.stop();
+  return 0;
+}
