@@ -19,7 +19,7 @@ constexpr std::size_t kCountBytes = 8;                        // after the head 
 constexpr std::size_t kChunkBytes = 256 << 10;                // a chunk ends with the record that reaches it
 constexpr std::size_t kChunkBytesMax = std::size_t{1} << 30;  // of what is accepted
 constexpr std::uint64_t kMarkEvery = 16 << 20;
-constexpr std::size_t kSaveEvery = 4 << 20;
+constexpr std::size_t kSaveEvery = 1 << 20;
 constexpr std::string_view kPointer = "/CURRENT_DB";
 
 void put_little_endian(std::string& out, std::uint64_t v, int bytes) {

@@ -324,14 +324,18 @@ Result<void> AuthStore::load(std::string_view bytes) {
   return {};
 }
 
-std::string AuthStore::encode() const {
+std::string encode(const AuthView& view) {
   std::string out;
   wire::Writer w(out);
-  w.boolean(1, view_->enabled);
-  w.uint(2, view_->revision);
-  for (const auto& [name, user] : view_->users) w.bytes(3, kvstore::encode(user));
-  for (const auto& [name, role] : view_->roles) w.bytes(4, kvstore::encode(role));
+  w.boolean(1, view.enabled);
+  w.uint(2, view.revision);
+  for (const auto& [name, user] : view.users) w.bytes(3, encode(user));
+  for (const auto& [name, role] : view.roles) w.bytes(4, encode(role));
   return out;
+}
+
+std::string AuthStore::encode() const {
+  return kvstore::encode(*view_);
 }
 
 }  // namespace keelson::kvstore

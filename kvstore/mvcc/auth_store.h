@@ -136,6 +136,9 @@ class AuthView {
   Result<const AuthUser*> check_user(std::string_view user, std::uint64_t auth_revision) const;
 };
 
+// The state as AuthStore::load() takes it: enabled, revision, users and roles.
+std::string encode(const AuthView& view);
+
 class AuthStore {
  public:
   AuthStore();
