@@ -52,6 +52,7 @@ struct Follower : Progress {
   Inflight inflight;
   bool probe_sent = false;  // kProbe: wait for its answer, or a heartbeat's
   bool nudge = false;       // a heartbeat was answered though entries are missing: send something
+  Index commit;             // what it is known to know as committed
   Index sent_commit;        // the newest commit index it was told, if no message got lost
   std::uint64_t round = 0;  // the newest ReadIndex round it answered
 };

@@ -149,6 +149,7 @@ std::string encode(const ConfChange& c) {
     w.end(mark);
   }
   if (!c.context.empty()) w.bytes(2, c.context);
+  if (c.result) w.bytes(3, encode(*c.result));
   return out;
 }
 
@@ -172,6 +173,8 @@ Result<ConfChange> decode_conf_change(const Bytes& bytes) {
       const auto v = r.bytes();
       c.context =
           v.empty() ? Bytes() : bytes.slice(static_cast<std::size_t>(v.data() - bytes.data()), v.size());
+    } else if (r.field() == 3) {
+      c.result = TRY(decode_membership(r.bytes()));
     }
   }
   if (!ok || !r.ok()) return fail(Code::kDataLoss, "raft: a damaged membership change");

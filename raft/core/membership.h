@@ -2,10 +2,11 @@
 // dissertation §4.3; learners §4.2.1). Pure values.
 //
 // A change takes effect on a member when that member applies its entry. At most one change is in flight: a
-// second proposed before the first is applied becomes an empty entry.
+// second proposed before the first is applied is refused, or dropped when it was forwarded.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,9 @@ struct ConfChange {
   std::vector<Step> steps;
   // For the state machine: carried along, not looked at.
   Bytes context;
+  // Filled in by the leader: the membership after the change. A member that joined with an empty log does not
+  // know what the group began with, and takes it from here.
+  std::optional<Membership> result;
 };
 
 std::string encode(const Membership& m);

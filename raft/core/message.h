@@ -46,7 +46,7 @@ struct Message {
   Index prev_index;            // kAppend: prevLogIndex. kVote, kPreVote: lastLogIndex
   Term prev_term;              //          prevLogTerm.                   lastLogTerm
   std::vector<Entry> entries;  // kAppend, kPropose
-  Index commit;                // leaderCommit
+  Index commit;                // leaderCommit; in replies to the leader: how much the sender knows of it
   bool reject = false;         // replies
   Index index;                 // kAppendReply: matchIndex, or the rejected prev_index
   Index hint_index;            // rejected kAppendReply: newest index that may match

@@ -139,8 +139,10 @@ class Node {
   // The state machine has applied up to here. REQUIRES: not beyond what Ready gave. (An installed snapshot
   // needs no call.)
   void applied(Index index);
-  // Takes the effect of a committed kConfChange entry; returns the membership to persist. A change that makes
-  // no sense any more changes nothing.
+  // Takes the effect of a committed kConfChange entry, before applied() of its index; returns the membership
+  // to persist. A change that makes no sense any more changes nothing. A leader that is removed, or made a
+  // learner, proposes nothing any more and goes on until a quorum of the others knows, a round trip later;
+  // then one of them takes over. An owner that is to end waits for role() to change, within bounds.
   Membership apply_conf_change(const Entry& entry);
 
   // Entries up to `index` may be forgotten. REQUIRES: index <= applied.

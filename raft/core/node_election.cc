@@ -146,6 +146,9 @@ void Node::Impl::become_leader() {
   pending_conf = log.last();
   for (Index i = std::max(log.applying().next(), log.first()); i <= log.last(); i = i.next()) {
     uncommitted_bytes += log.at(i).data.size();
+    if (log.at(i).type != EntryType::kConfChange) continue;
+    const auto change = decode_conf_change(log.at(i).data);
+    if (change && change->result && !change->result->is_voter(config.id)) leaving = true;
   }
   append(Bytes(), EntryType::kNormal);
 }
@@ -163,6 +166,7 @@ void Node::Impl::reset() {
   want_replicate = false;
   pending_conf = Index();
   uncommitted_bytes = 0;
+  leaving = false;
   transferee = NodeId();
   timeout_now_sent = false;
   lease_until = 0;

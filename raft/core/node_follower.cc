@@ -27,7 +27,7 @@ void Node::Impl::on_append(Message& m) {
   Message reply{.type = MessageType::kAppendReply, .to = m.from};
   if (m.prev_index < commit) {
     if (last <= commit) {
-      reply.index = commit;
+      reply.index = reply.commit = commit;
       send(std::move(reply));
       return;
     }
@@ -44,6 +44,7 @@ void Node::Impl::on_append(Message& m) {
   if (!log.merge(std::move(m.entries), config.faults.keep_conflicting_suffix)) return;
   log.commit_to(std::min(m.commit, last));
   reply.index = last;
+  reply.commit = log.commit();
   send(std::move(reply));
 }
 
@@ -51,7 +52,7 @@ void Node::Impl::on_heartbeat(const Message& m) {
   // Beyond our log only where this disk has lost what it once acknowledged.
   if (m.commit <= log.last()) log.commit_to(m.commit);
   if (m.type == MessageType::kHeartbeat) {
-    send({.type = MessageType::kHeartbeatReply, .to = m.from, .context = m.context});
+    send({.type = MessageType::kHeartbeatReply, .to = m.from, .commit = log.commit(), .context = m.context});
   }
 }
 
@@ -71,7 +72,7 @@ void Node::Impl::on_snapshot(const Message& m) {
       snapshot = s;
     }
   }
-  reply.index = log.commit();
+  reply.index = reply.commit = log.commit();
   send(std::move(reply));
 }
 

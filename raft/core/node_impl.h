@@ -100,7 +100,10 @@ struct Node::Impl {
   // --- membership ---
   void switch_membership(Membership next);
   void maybe_auto_leave();
-  bool accepts(const ConfChange& change) const;
+  void maybe_step_down();
+  Result<void> may_propose() const;
+  // Appends the entry of a change. Refuses what makes no sense, or while another one is in flight.
+  Result<void> append_conf_change(ConfChange change);
 
   NodeConfig config;
   Rng& rng;
@@ -128,6 +131,8 @@ struct Node::Impl {
   bool want_replicate = false;
   Index pending_conf;  // no change of membership is proposed before this is applied
   std::size_t uncommitted_bytes = 0;
+  bool leaving =
+      false;  // a change in the log, or the membership, has us no voter: nothing is proposed any more
   NodeId transferee;
   int transfer_elapsed = 0;
   bool timeout_now_sent = false;  // in this term: its lease is void

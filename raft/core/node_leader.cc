@@ -35,9 +35,16 @@ void Node::Impl::rebuild_followers() {
   followers = std::move(next);
 }
 
+Result<void> Node::Impl::may_propose() const {
+  if (transferee != NodeId() || leaving) {
+    return fail(Code::kUnavailable, "raft: leadership is being transferred");
+  }
+  return {};
+}
+
 Result<void> Node::Impl::propose(Bytes data) {
   if (role == Role::kLeader) {
-    if (transferee != NodeId()) return fail(Code::kUnavailable, "raft: leadership is being transferred");
+    TRY(may_propose());
     if (uncommitted_bytes > 0 && uncommitted_bytes + data.size() > config.max_uncommitted_bytes) {
       return fail(Code::kResourceExhausted, "raft: too many proposals wait to be committed");
     }
@@ -61,20 +68,16 @@ void Node::Impl::append(Bytes data, EntryType type) {
 
 void Node::Impl::on_forwarded(Message& m) {
   if (m.entries.empty() || !forward_filter.fresh(m.from, m.context)) return;
-  if (transferee != NodeId()) return;
+  if (!may_propose()) return;
   std::size_t bytes = 0;
   for (const auto& e : m.entries) bytes += e.data.size();
   if (uncommitted_bytes > 0 && uncommitted_bytes + bytes > config.max_uncommitted_bytes) return;
   for (auto& e : m.entries) {
-    if (e.type == EntryType::kConfChange) {
-      const auto change = decode_conf_change(e.data);
-      if (change && accepts(*change)) {
-        pending_conf = log.last().next();
-      } else {
-        e = Entry();
-      }
+    if (e.type == EntryType::kNormal) {
+      append(std::move(e.data), e.type);
+    } else if (auto change = decode_conf_change(e.data)) {
+      (void)append_conf_change(*std::move(change));
     }
-    append(std::move(e.data), e.type);
   }
 }
 
@@ -140,6 +143,7 @@ void Node::Impl::on_append_reply(const Message& m) {
   Follower* f = find(m.from);
   if (f == nullptr || f->id == config.id) return;
   f->recent_active = true;
+  f->commit = std::max(f->commit, m.commit);
   if (m.reject) {
     Index hint = m.hint_index;
     if (m.hint_term != Term()) hint = log.newest_not_above(m.hint_index, m.hint_term).first;
@@ -167,6 +171,7 @@ void Node::Impl::on_heartbeat_reply(const Message& m) {
   Follower* f = find(m.from);
   if (f == nullptr || f->id == config.id) return;
   f->recent_active = true;
+  f->commit = std::max(f->commit, m.commit);
   f->probe_sent = false;
   if (f->state == Progress::State::kProbe || f->match < log.last()) {
     f->nudge = f->state == Progress::State::kReplicate;
@@ -176,6 +181,7 @@ void Node::Impl::on_heartbeat_reply(const Message& m) {
     f->round = m.context;
     confirm_rounds();
   }
+  if (leaving) maybe_step_down();
 }
 
 // Paper figure 2, the last rule for leaders.

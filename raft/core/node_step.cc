@@ -39,6 +39,7 @@ void Node::Impl::send(Message m) {
     Message& last = out_after.back();
     if (last.type == m.type && !last.reject && last.to == m.to && last.term == m.term) {
       last.index = std::max(last.index, m.index);
+      last.commit = std::max(last.commit, m.commit);
       return;
     }
   }
@@ -171,7 +172,9 @@ void Node::Impl::tick_follower() {
   const auto patience = static_cast<std::uint64_t>(config.election_ticks);
   if (ticks > patience) read_forwards.expire(ticks - patience, reads);
   if (election_elapsed < randomized_timeout) return;
-  election_elapsed = 0;
+  // A member that must not stand for election has no leader either; it goes on counting, or it would seem to
+  // hear one.
+  if (!may_campaign()) return set_leader(NodeId());
   campaign();
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdio>
 #include <deque>
 #include <map>
 #include <memory>
@@ -22,6 +23,7 @@ struct GroupOptions {
   bool membership_changes = true;
   ReadMode read_mode = ReadMode::kQuorum;
   CoreFaults faults;
+  bool trace = false;  // prints leaders and changes of membership
 };
 
 class RandomGroup {
@@ -91,8 +93,8 @@ class RandomGroup {
     NodeConfig c{.id = id, .read_mode = options_.read_mode, .max_append_bytes = 64, .max_inflight = 8};
     c.max_apply_bytes = 100;
     c.faults = options_.faults;
-    Restored r{m.disk.hard_state, m.disk.membership, m.disk.snapshot_index, m.disk.snapshot_term,
-               m.disk.entries,    m.disk.applied};
+    Restored r{m.disk.hard_state,    m.disk.membership, m.disk.snapshot_index,
+               m.disk.snapshot_term, m.disk.entries,    m.disk.applied};
     m.applied = m.disk.applied;
     m.membership = m.disk.membership;
     m.writing.clear();
@@ -117,6 +119,7 @@ class RandomGroup {
       if (m.applied > m.node->first_index()) m.node->compact(Index(m.applied.value() - rng_.below(3)));
     } else if (dice < 965) {
       start(m.node->id());
+      trace_membership(*m.node, "restarted");
     } else if (dice < 970) {
       m.node->campaign();
     } else if (dice < 975) {
@@ -142,6 +145,14 @@ class RandomGroup {
 
   void change(Member& m) {
     ConfChange c;
+    if (chance(25)) {  // replaces all voters but perhaps one
+      const NodeId keep(rng_.below(options_.members) + 1);
+      for (const NodeId id : m.node->membership().voters) {
+        if (id != keep) c.steps.push_back({ConfChange::Op::kRemove, id});
+        const NodeId other((id.value() + options_.members - 1) % (2 * options_.members) + 1);
+        c.steps.push_back({ConfChange::Op::kAddVoter, other});
+      }
+    }
     const auto n = rng_.below(3) + 1;
     for (std::uint64_t i = 0; i < n; ++i) {
       static constexpr ConfChange::Op kOps[] = {ConfChange::Op::kAddVoter, ConfChange::Op::kRemove,
@@ -156,9 +167,7 @@ class RandomGroup {
     }
   }
 
-  void propose(Member& m) {
-    (void)m.node->propose(Bytes(std::to_string(++proposals_)));
-  }
+  void propose(Member& m) { (void)m.node->propose(Bytes(std::to_string(++proposals_))); }
 
   void read(Member& m) {
     const std::uint64_t context = ++contexts_;
@@ -247,6 +256,7 @@ class RandomGroup {
       if (e.type == EntryType::kConfChange) {
         ++changes_;
         m.membership = m.node->apply_conf_change(e);
+        trace_membership(*m.node, "applied");
       }
       m.node->applied(e.index);
     }
@@ -274,10 +284,24 @@ class RandomGroup {
     const auto [it, fresh] = leader_of_.emplace(n.term().value(), n.id());
     if (it->second != n.id()) return fail("election safety: two leaders in one term");
     if (!fresh) return;
+    trace_membership(n, "leads");
     for (const auto& [index, chosen] : chosen_) {
       if (Index(index) < n.first_index()) continue;
       if (n.term_at(Index(index)) != chosen.term) return fail("leader completeness");
     }
+  }
+
+  void trace_membership(const Node& n, const char* what) const {
+    if (!options_.trace) return;
+    const auto& m = n.membership();
+    std::printf("member %lu %s: term %lu, commit %lu, last %lu; voters", n.id().value(), what,
+                n.term().value(), n.commit().value(), n.last_index().value());
+    for (const NodeId id : m.voters) std::printf(" %lu", id.value());
+    std::printf(", old");
+    for (const NodeId id : m.voters_old) std::printf(" %lu", id.value());
+    std::printf(", learners");
+    for (const NodeId id : m.learners) std::printf(" %lu", id.value());
+    std::printf("\n");
   }
 
   void check_read(Member& m, const ReadState& s) {
@@ -330,14 +354,15 @@ class RandomGroup {
     }
     if (!failure_.empty()) return;
     const bool done = std::ranges::any_of(chosen_, [](const auto& c) { return c.second.data == "last"; });
+    if (!done && options_.trace) {
+      for (auto& [id, m] : members_) trace_membership(*m.node, "at the end");
+    }
     if (!done) return fail("no progress after the faults ended");
     for (auto& [id, m] : members_) {
-      const Membership& now = members_.begin()->second.membership;
       if (m.node->role() != Role::kLeader) continue;
       for (const NodeId voter : m.node->membership().voters) {
         if (members_[voter].applied.value() != committed()) return fail("a voter lags for good");
       }
-      (void)now;
     }
   }
 

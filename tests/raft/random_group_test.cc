@@ -1,7 +1,9 @@
 // Random faults against Raft's safety properties; planted bugs must be found by the same test.
+#include "tests/raft/random_group.h"
+
 #include <gtest/gtest.h>
 
-#include "tests/raft/random_group.h"
+#include <cstdlib>
 
 namespace keelson::raft {
 namespace {
@@ -13,6 +15,12 @@ struct Totals {
   int snapshots = 0;
   int changes = 0;
 };
+
+// RAFT_SEEDS: how many times as many seeds.
+int count(int n) {
+  const char* times = std::getenv("RAFT_SEEDS");
+  return times == nullptr ? n : n * std::atoi(times);
+}
 
 Totals run_seeds(std::uint64_t first, int count, const GroupOptions& options) {
   Totals t;
@@ -32,7 +40,7 @@ Totals run_seeds(std::uint64_t first, int count, const GroupOptions& options) {
 }
 
 TEST(RandomGroup, IsSafeAndLive) {
-  const Totals t = run_seeds(1, 150, {});
+  const Totals t = run_seeds(1, count(150), {});
   EXPECT_GT(t.committed, 5000u);
   EXPECT_GT(t.leaders, 300u);
   EXPECT_GT(t.reads, 1000);
@@ -40,10 +48,20 @@ TEST(RandomGroup, IsSafeAndLive) {
   EXPECT_GT(t.changes, 300);
 }
 
-TEST(RandomGroup, OfFiveIsSafeAndLive) { run_seeds(1000, 100, {.members = 5, .steps = 6000}); }
+TEST(RandomGroup, OfFiveIsSafeAndLive) {
+  run_seeds(1000, count(100), {.members = 5, .steps = 6000});
+}
 
 TEST(RandomGroup, WithoutChangesOfMembership) {
-  run_seeds(2000, 100, {.members = 3, .membership_changes = false});
+  run_seeds(2000, count(100), {.members = 3, .membership_changes = false});
+}
+
+// Replays one seed with a trace: RAFT_SEED=34 raft_random_test --gtest_filter=*Replay
+TEST(RandomGroup, Replay) {
+  const char* seed = std::getenv("RAFT_SEED");
+  if (seed == nullptr) GTEST_SKIP();
+  RandomGroup g(std::strtoull(seed, nullptr, 10), {.trace = true});
+  EXPECT_EQ(g.run(), "");
 }
 
 // Whether one of the seeds fails with this bug planted.
