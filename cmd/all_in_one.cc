@@ -18,7 +18,6 @@
 #include "cmd/local_transport.h"
 #include "cmd/node_address.h"
 #include "controllers/manager.h"
-#include "kvstore/server/embedded_store.h"
 #include "proxy/iptables.h"
 #include "proxy/proxier.h"
 #include "scheduler/scheduler.h"
@@ -81,7 +80,7 @@ struct AllInOne::Impl {
   std::string failure;
 
   prometheus::Registry registry;  // of the store
-  std::unique_ptr<kvstore::EmbeddedStore> store;
+  std::unique_ptr<ApiStore> store;
   std::unique_ptr<apiserver::ApiServer> api;
   std::unique_ptr<Role> manager_role, scheduler_role, kubelet_role, proxy_role;
   std::mutex manager_mu;  // held to read or replace the pointer: /metrics and componentstatuses look from other threads
@@ -132,14 +131,15 @@ Result<void> AllInOne::Impl::prepare() {
 }
 
 Result<void> AllInOne::Impl::open_store() {
-  kvstore::EmbeddedStoreOptions so;
-  so.data_dir = o.data_dir + "/store";
-  so.clock = &clock;
-  so.logger = log.named("store");
-  so.metrics = &registry;
-  so.on_failure = [this](Error e) { fail_with("the store failed: " + e.to_string()); };
-  store = TRY(kvstore::EmbeddedStore::open(std::move(so)));
-  store->start();
+  ApiStoreParts parts;
+  parts.data_dir = o.data_dir + "/store";
+  parts.clock = &clock;
+  parts.logger = log.named("store");
+  parts.home = pool.next();
+  parts.metrics = &registry;
+  parts.on_failure = [this](Error e) { fail_with("the store failed: " + e.to_string()); };
+  store = TRY(ApiStore::open(o.store, std::move(parts)));
+  o.apiserver.store_is_local = store->local();
   return {};
 }
 
@@ -167,16 +167,13 @@ Result<void> AllInOne::Impl::make_api() {
   a.kubelet_client_key_pem = pki.apiserver_kubelet.key_pem;
 
   apiserver::Parts parts;
-  parts.store = store.get();
+  parts.store = &store->store();
   parts.clock = &clock;
   parts.logger = log.named("apiserver");
   parts.io = pool.executors();
   parts.workers = pool.workers();
   parts.seed = rng.next();
-  parts.store_health = [this]() -> std::string {
-    const auto why = store->failed();
-    return why ? why->to_string() : "";
-  };
+  parts.store_health = [this] { return store->health(); };
   parts.more_metrics = [this] { return metrics(); };
   parts.component_statuses = [this] { return component_statuses(); };
   api = TRY(apiserver::ApiServer::make(a, std::move(parts)));
@@ -192,11 +189,10 @@ std::string AllInOne::Impl::metrics() {
 }
 
 Task<std::vector<api::ObjectPtr>> AllInOne::Impl::component_statuses() {
-  const auto stopped = store->failed();
   const auto m = current_manager();
   std::vector<api::ObjectPtr> out;
   out.push_back(component_status("controller-manager", m && m->is_leader() ? "" : "it does not lead (yet)"));
-  out.push_back(component_status("etcd-0", stopped ? stopped->to_string() : ""));
+  out.push_back(component_status("etcd-0", store->health()));
   out.push_back(component_status("scheduler", scheduler && scheduler->leading() ? "" : "it does not lead (yet)"));
   co_return out;
 }
@@ -277,6 +273,7 @@ Task<Result<void>> AllInOne::start() {
   auto& i = *impl_;
   CO_TRY(i.prepare());
   CO_TRY(i.open_store());
+  CO_TRY(co_await i.store->start());
   CO_TRY(i.make_api());
   CO_TRY(co_await i.api->start());
   CO_TRY(i.write_kubeconfig());
@@ -307,7 +304,7 @@ Task<> AllInOne::stop() {
   if (i.api) co_await i.api->stop();
   if (i.store) {
     co_await resume_on(i.pool.workers());
-    i.store->stop();
+    co_await i.store->stop();
   }
 }
 

@@ -1,6 +1,6 @@
 // AllInOne: every role in one process, single node: `keelson up`.
 //
-//   store ─ API server ─ (local transports, one identity each) ─ controllers, scheduler, kubelet host, proxy
+//   store (or a remote one) ─ API server ─ (local transports, one identity each) ─ controllers, scheduler, kubelet host, proxy
 //
 // start() brings them up in that order, stop() ends them in reverse; containers and service rules stay.
 // Thread rule: one owner, one call at a time.
@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/task.h"
+#include "cmd/api_store.h"
 #include "cmd/pki.h"
 #include "net/io_pool.h"
 
@@ -27,6 +28,7 @@ struct AllInOneOptions {
   std::string node_name;  // empty: the host's name
   std::string node_ip;    // empty: the address of the default route
   std::string cluster_cidr = "10.22.0.0/16";
+  ApiStoreFlags store;
   apiserver::Options apiserver;  // what flags said; addresses, keys and TLS are filled in here
 };
 

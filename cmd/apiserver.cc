@@ -1,4 +1,4 @@
-// `keelson apiserver`: the API server alone, with the store in the same process (--data-dir).
+// `keelson apiserver`: the API server alone, over a store in the same process (--data-dir) or a remote one (--etcd-servers).
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <ifaddrs.h>
@@ -12,9 +12,9 @@
 #include "base/async.h"
 #include "base/flags.h"
 #include "base/rng.h"
+#include "cmd/api_store.h"
 #include "cmd/command.h"
 #include "cmd/pki.h"
-#include "kvstore/server/embedded_store.h"
 #include "net/asio_clock.h"
 #include "net/io_pool.h"
 
@@ -40,6 +40,7 @@ struct ApiServerFlags {
   std::chrono::nanoseconds request_timeout = std::chrono::seconds(60);
   int io_threads = 2;
   int verbosity = 0;
+  ApiStoreFlags store;
 };
 
 void add_flags(FlagSet& set, ApiServerFlags& f) {
@@ -64,6 +65,7 @@ void add_flags(FlagSet& set, ApiServerFlags& f) {
   set.add("kubelet-certificate-authority", &f.kubelet_ca_file, "CA of kubelets' serving certificates");
   set.add("kubelet-client-certificate", &f.kubelet_cert_file, "client certificate towards kubelets");
   set.add("kubelet-client-key", &f.kubelet_key_file, "its key");
+  f.store.add_to(set);
   set.add("etcd-compaction-interval", &f.compaction, "how often superseded versions are dropped; 0: never");
   set.add("request-timeout", &f.request_timeout, "longest time of a request that is no watch");
   set.add("io-threads", &f.io_threads, "threads that serve connections");
@@ -138,6 +140,8 @@ Result<apiserver::Options> make_options(const ApiServerFlags& f, Clock& clock) {
 
 Task<> start_server(apiserver::ApiServer* server, Result<void>* out) { *out = co_await server->start(); }
 Task<> stop_server(apiserver::ApiServer* server) { co_await server->stop(); }
+Task<> start_store(ApiStore* store, Result<void>* out) { *out = co_await store->start(); }
+Task<> stop_store(ApiStore* store) { co_await store->stop(); }
 
 int report(const Error& error) {
   std::fprintf(stderr, "keelson apiserver: %s\n", error.message.c_str());
@@ -171,32 +175,37 @@ int run_apiserver(std::vector<std::string> args) {
   auto options = make_options(flags, clock);
   if (!options) return report(options.error());
 
-  kvstore::EmbeddedStoreOptions store_options;
-  store_options.data_dir = flags.data_dir + "/store";
-  store_options.clock = &clock;
-  store_options.logger = logger.named("store");
-  store_options.on_failure = [logger](Error error) {
+  net::IoPool pool(static_cast<std::size_t>(std::max(flags.io_threads, 1)), 2);
+  ApiStoreParts store_parts;
+  store_parts.data_dir = flags.data_dir + "/store";
+  store_parts.clock = &clock;
+  store_parts.logger = logger.named("store");
+  store_parts.home = pool.next();
+  store_parts.on_failure = [logger](Error error) {
     logger.error("the store stopped", {{"error", error}});
     std::fprintf(stderr, "keelson apiserver: the store stopped: %s\n", error.message.c_str());
     std::_Exit(1);
   };
-  auto store = kvstore::EmbeddedStore::open(std::move(store_options));
+  auto store = ApiStore::open(flags.store, std::move(store_parts));
   if (!store) return report(store.error());
-  net::IoPool pool(static_cast<std::size_t>(std::max(flags.io_threads, 1)), 2);
+  options->store_is_local = (*store)->local();
   pool.start();
-  (*store)->start();
+  Result<void> ready;
+  block_on(pool.workers(), start_store(store->get(), &ready));
+  if (!ready) {
+    block_on(pool.workers(), stop_store(store->get()));
+    pool.stop();
+    return report(ready.error());
+  }
 
   apiserver::Parts parts;
-  parts.store = store->get();
+  parts.store = &(*store)->store();
   parts.clock = &clock;
   parts.logger = logger;
   parts.io = pool.executors();
   parts.workers = pool.workers();
   parts.seed = os_entropy();
-  parts.store_health = [s = store->get()] {
-    auto failed = s->failed();
-    return failed ? failed->message : std::string();
-  };
+  parts.store_health = [s = store->get()] { return s->health(); };
   auto server = apiserver::ApiServer::make(std::move(*options), std::move(parts));
   int code = 0;
   if (!server) {
@@ -213,7 +222,7 @@ int run_apiserver(std::vector<std::string> args) {
     }
     block_on(pool.workers(), stop_server(server->get()));
   }
-  (*store)->stop();
+  block_on(pool.workers(), stop_store(store->get()));
   if (server) server->reset();
   pool.stop();
   return code;

@@ -30,6 +30,7 @@ Result<Flags> parse(const std::vector<std::string>& args) {
   flags.add("node-ip", &o.node_ip, "address of the node (default: that of the default route)");
   flags.add("service-cluster-ip-range", &o.apiserver.service_cluster_ip_range, "cluster IPs of services");
   flags.add("cluster-cidr", &o.cluster_cidr, "addresses of pods");
+  o.store.add_to(flags);
   flags.add("token-auth-file", &f.token_auth_file, "CSV file with tokens: token,user,uid[,\"group1,group2\"]");
   flags.add("anonymous-auth", &o.apiserver.anonymous_auth, "serve requests without credentials as system:anonymous");
   flags.add("enable-admission-plugins", &o.apiserver.enable_admission_plugins, "admission plugins beside the default ones");

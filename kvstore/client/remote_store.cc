@@ -254,7 +254,8 @@ Task<Result<void>> RemoteStore::lease_revoke(LeaseId id) {
 Task<Result<LeaseInfo>> RemoteStore::lease_keep_alive(LeaseId id) {
   std::string body;
   rpc::encode_lease_id(id, body);
-  auto reply = CO_TRY(co_await impl_->call("/etcdserverpb.Lease/LeaseKeepAlive", std::move(body), Effect::kRead));
+  auto reply =
+      CO_TRY(co_await impl_->call("/etcdserverpb.Lease/LeaseKeepAlive", std::move(body), Effect::kRead));
   Header header;
   LeaseInfo out;
   CO_TRY(rpc::decode_lease_kept(reply, header, out));
