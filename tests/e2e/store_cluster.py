@@ -133,6 +133,14 @@ class StoreCluster:
             flags += ["--cacert", self.pki / "ca.crt", "--cert", self.pki / "client.crt", "--key", self.pki / "client.key"]
         return flags
 
+    def api_flags(self):
+        """Of an API server that works on this store: kube-apiserver's names."""
+        flags = [f"--etcd-servers={self.endpoints()}"]
+        if self.tls:
+            flags += [f"--etcd-cafile={self.pki / 'ca.crt'}", f"--etcd-certfile={self.pki / 'client.crt'}",
+                      f"--etcd-keyfile={self.pki / 'client.key'}"]
+        return flags
+
     def ctl(self, *args, members=None, input=None, timeout=60, check_rc=True, binary=None):
         return run([binary or peer("etcdctl"), *self.client_flags(members), *args], input=input, timeout=timeout, check_rc=check_rc)
 
