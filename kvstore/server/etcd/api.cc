@@ -35,6 +35,9 @@ EtcdApi::EtcdApi(Member& member, Clock& clock, Logger logger, Authenticator& aut
   register_kv(impl_->context, impl_->router);
   register_watch(impl_->context, impl_->monitor, impl_->router);
   register_lease(impl_->context, impl_->monitor, impl_->router);
+  register_cluster(impl_->context, impl_->router);
+  register_maintenance(impl_->context, impl_->router);
+  register_health(impl_->context, impl_->router);
 }
 EtcdApi::~EtcdApi() = default;
 

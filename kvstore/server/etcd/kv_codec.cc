@@ -155,7 +155,8 @@ void put_delete(wire::Writer& w, std::int64_t deleted, const std::vector<KeyValu
 
 void put_op_results(std::string& out, Revision revision, const std::vector<TxnOpResult>& results);
 
-// The response inside of a ResponseOp; etcd gives it a header with nothing but the revision.
+// The response inside of a ResponseOp; etcd gives it a header with nothing but the revision, and a nested
+// transaction an empty one.
 void put_op_result(std::string& out, Revision revision, const TxnOpResult& r) {
   wire::Writer w(out);
   const Header h{0, 0, revision, 0};
@@ -182,7 +183,7 @@ void put_op_result(std::string& out, Revision revision, const TxnOpResult& r) {
     }
     case TxnOp::Kind::kTxn: {
       const auto mark = w.begin(4);
-      put_header(w, h);
+      put_header(w, Header{});
       put_bool(w, 2, r.succeeded);
       put_op_results(out, revision, r.responses);
       w.end(mark);
