@@ -74,14 +74,13 @@ Task<Result<TxnResult>> Session::txn(TxnRequest request) {
 }
 
 Task<Result<RangeResult>> Session::range(RangeRequest request) {
-  Identity who =
-      CO_TRY(permit([&](const AuthView& v, AuthSubject i) { return check_range(v, i, request); }));
+  Identity who = CO_TRY(permit([&](const AuthView& v, AuthSubject i) { return check_range(v, i, request); }));
   co_return unknown_code(co_await c_->member.range(std::move(request), std::move(who)));
 }
 
 Task<Result<std::unique_ptr<WatchStream>>> Session::watch(WatchRequest request) {
-  CO_TRY(permit(
-      [&](const AuthView& v, AuthSubject i) { return check_watch(v, i, request.key, request.end); }));
+  CO_TRY(
+      permit([&](const AuthView& v, AuthSubject i) { return check_watch(v, i, request.key, request.end); }));
   co_return unknown_code(co_await c_->member.watch(std::move(request)));
 }
 

@@ -33,8 +33,10 @@ struct Failure {
   std::string what;
 };
 
-#define EXPECT(condition) \
-  if (!(condition)) throw Failure{std::string(#condition) + " at line " + std::to_string(__LINE__)}
+#define EXPECT(condition)                                              \
+  if (!(condition)) throw Failure {                                    \
+      std::string(#condition) + " at line " + std::to_string(__LINE__) \
+    }
 
 void ok(const Status& s) {
   if (!s.ok()) throw Failure{"status " + std::to_string(s.error_code()) + ": " + s.error_message()};
@@ -180,7 +182,8 @@ class Checks {
     put("grpcpp/w/1", "b");
     remove("grpcpp/w/1");
     std::vector<Event> events;
-    while (events.size() < 3 && stream->Read(&w)) events.insert(events.end(), w.events().begin(), w.events().end());
+    while (events.size() < 3 && stream->Read(&w))
+      events.insert(events.end(), w.events().begin(), w.events().end());
     EXPECT(events.size() == 3);
     EXPECT(events[0].kv().value() == "a" && events[0].kv().mod_revision() == first);
     EXPECT(events[1].prev_kv().value() == "a" && events[1].kv().value() == "b");
@@ -192,7 +195,8 @@ class Checks {
     r.mutable_create_request()->set_start_revision(first);
     EXPECT(stream->Write(r) && stream->Read(&w) && w.created() && w.watch_id() != id);
     events.clear();
-    while (events.size() < 3 && stream->Read(&w)) events.insert(events.end(), w.events().begin(), w.events().end());
+    while (events.size() < 3 && stream->Read(&w))
+      events.insert(events.end(), w.events().begin(), w.events().end());
     EXPECT(events[0].kv().mod_revision() == first);
     r.mutable_cancel_request()->set_watch_id(id);
     EXPECT(stream->Write(r) && stream->Read(&w) && w.canceled() && w.watch_id() == id);
@@ -257,7 +261,8 @@ class Checks {
       ok(s);
       return out;
     });
-    while (get("grpcpp/lock/", "grpcpp/lock0").count() != 2) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    while (get("grpcpp/lock/", "grpcpp/lock0").count() != 2)
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
     unlock(held.key());
     const auto second = next.get();
     EXPECT(get("grpcpp/lock/", "grpcpp/lock0").count() == 1);
@@ -267,7 +272,8 @@ class Checks {
       take(d, 20, &s);
       return s;
     });
-    while (get("grpcpp/lock/", "grpcpp/lock0").count() != 2) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    while (get("grpcpp/lock/", "grpcpp/lock0").count() != 2)
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
     revoke(d);
     unlock(second.key());
     EXPECT(lost.get().error_message() == "mutex: session is expired");
@@ -359,7 +365,8 @@ class Checks {
   void errors() {
     PutResponse put;
     Status s = kv_->Put(context().get(), PutRequest(), &put);
-    EXPECT(s.error_code() == grpc::INVALID_ARGUMENT && s.error_message() == "etcdserver: key is not provided");
+    EXPECT(s.error_code() == grpc::INVALID_ARGUMENT &&
+           s.error_message() == "etcdserver: key is not provided");
     PutRequest leased;
     leased.set_key("grpcpp/x");
     leased.set_lease(12345);
@@ -376,7 +383,8 @@ class Checks {
     large.set_key("grpcpp/x");
     large.set_value(std::string(1700 << 10, 'x'));
     s = kv_->Put(context().get(), large, &put);
-    EXPECT(s.error_code() == grpc::INVALID_ARGUMENT && s.error_message() == "etcdserver: request is too large");
+    EXPECT(s.error_code() == grpc::INVALID_ARGUMENT &&
+           s.error_message() == "etcdserver: request is too large");
   }
 
   std::unique_ptr<KV::Stub> kv_;

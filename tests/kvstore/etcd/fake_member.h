@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 
+#include "kvstore/mvcc/auth_check.h"
 #include "kvstore/server/embedded_store.h"
 #include "kvstore/server/member.h"
 
@@ -12,7 +13,7 @@ namespace keelson::kvstore {
 
 class FakeSnapshot final : public SnapshotReader {
  public:
-  std::uint64_t size() const override { return 100'000; }
+  std::uint64_t size() const override { return 98'304; }
   Task<Result<std::string>> read() override {
     if (left_ == 0) co_return std::string();
     const auto n = std::min<std::size_t>(left_, 60'000);
@@ -21,7 +22,7 @@ class FakeSnapshot final : public SnapshotReader {
   }
 
  private:
-  std::size_t left_ = 100'032;
+  std::size_t left_ = 98'336;
 };
 
 class FakeMember final : public Member {
@@ -33,7 +34,6 @@ class FakeMember final : public Member {
   // What tests turn.
   std::uint64_t leader_id = 0x8e9e05c52164694d;
   bool learner = false;
-  std::shared_ptr<const AuthView> view = std::make_shared<AuthView>();
 
   Task<Result<RangeResult>> range(RangeRequest r) override { return s_.range(std::move(r)); }
   std::optional<Result<RangeResult>> range_now(const RangeRequest& r) override { return s_.range_now(r); }
@@ -124,13 +124,22 @@ class FakeMember final : public Member {
   Task<Result<std::unique_ptr<SnapshotReader>>> snapshot() override {
     co_return std::make_unique<FakeSnapshot>();
   }
-  Task<Result<AuthReply>> auth(AuthCommand, Identity) override {
-    co_return fail(Code::kUnimplemented, "no auth here");
+  Task<Result<AuthReply>> auth(AuthCommand command, Identity who) override {
+    std::lock_guard lock(auth_mu_);
+    const auto allowed = check_auth_command(*auth_.view(), {who.user, who.auth_revision}, command);
+    if (!allowed) co_return fail(allowed.error());
+    co_return auth_.apply(command, ++auth_index_);
   }
-  std::shared_ptr<const AuthView> auth_view() const override { return view; }
+  std::shared_ptr<const AuthView> auth_view() const override {
+    std::lock_guard lock(auth_mu_);
+    return auth_.view();
+  }
 
  private:
   EmbeddedStore& s_;
+  mutable std::mutex auth_mu_;
+  AuthStore auth_;
+  std::uint64_t auth_index_ = 0;
   std::vector<MemberInfo> members_;
   std::vector<Alarm> alarms_;
 };

@@ -6,6 +6,8 @@
 
 #include "base/async.h"
 #include "kvstore/server/etcd/api.h"
+#include "kvstore/server/etcd/auth_service.h"
+#include "kvstore/server/etcd/lock_service.h"
 #include "net/asio_clock.h"
 #include "net/io_pool.h"
 #include "net/server.h"
@@ -39,8 +41,12 @@ int main(int argc, char** argv) {
   }
   (*store)->start();
   FakeMember member(**store);
-  etcd::NoAuthenticator nobody;
-  etcd::EtcdApi api(member, clock, log, nobody, {}, nullptr);
+  etcd::TokenAuthenticator authenticator(member, clock, log, {}, false);
+  etcd::EtcdApi api(member, clock, log, authenticator, {}, nullptr);
+  etcd::register_auth(api.context(), authenticator, {.workers = pool.workers(), .bcrypt_cost = 4},
+                      api.router());
+  etcd::register_lock(api.context(), api.router());
+  etcd::register_election(api.context(), api.router());
   api.seal();
   api.start(pool.next());
   net::ServerOptions so;
