@@ -50,6 +50,8 @@ class TransportSink {
   // Messages to `id` may have been lost. `reset`: the connection broke, rather than a full queue.
   virtual void on_unreachable(NodeId id, bool reset) = 0;
   virtual void on_snapshot_sent(NodeId to, bool delivered) = 0;
+  // Peer `by` says that this member was removed from the cluster for good.
+  virtual void on_removed(NodeId by) { (void)by; }
   // A member begins to send the snapshot of `message`. The same (index, term, size-independent) snapshot from
   // the same sender goes on where it stopped.
   virtual Result<std::unique_ptr<SnapshotSink>> on_snapshot(const Message& message) = 0;

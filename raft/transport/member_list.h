@@ -1,0 +1,45 @@
+// The list of members as a member tells it to others on its peer port: GET /members, in etcd's form. A new
+// member of a running cluster learns from it who is there.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/task.h"
+#include "net/client.h"
+
+namespace keelson::raft {
+
+struct PeerMember {
+  std::uint64_t id = 0;
+  std::string name;  // empty until it has published itself
+  std::vector<std::string> peer_urls;
+  std::vector<std::string> client_urls;
+  bool learner = false;
+  bool operator==(const PeerMember&) const = default;
+};
+
+struct MemberList {
+  std::uint64_t cluster_id = 0;
+  std::vector<PeerMember> members;
+};
+
+std::string members_json(const std::vector<PeerMember>& members);
+// Unknown fields are passed over. kInvalidArgument when it is no such list.
+Result<std::vector<PeerMember>> parse_members_json(std::string_view json);
+
+// Asks one member after the other (by their peer URLs) until one answers. kUnavailable: none did; the message
+// says why each did not. `clock` outlives the task.
+Task<Result<MemberList>> fetch_members(std::vector<std::string> urls, std::optional<net::TlsClientConfig> tls,
+                                       Duration timeout_each, Clock& clock, Logger logger);
+
+// Ids as they stand in headers and metric labels: hexadecimal without leading zeros.
+std::string hex_id(std::uint64_t id);
+std::optional<std::uint64_t> parse_hex_id(std::string_view text);
+
+}  // namespace keelson::raft
