@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "kvstore/server/etcd/api_metrics.h"
+#include "kvstore/server/etcd/gateway.h"
 #include "kvstore/server/etcd/http_endpoints.h"
 #include "kvstore/server/etcd/leader_monitor.h"
 #include "kvstore/server/etcd/services.h"
@@ -23,6 +24,7 @@ struct EtcdApi::Impl {
   LeaderMonitor monitor;
   prometheus::Registry* const registry;
   std::unique_ptr<ApiMetrics> metrics;
+  std::unique_ptr<Gateway> gateway;
   std::unique_ptr<HttpEndpoints> endpoints;
   std::unique_ptr<HttpEndpoints> metrics_endpoints;
   TaskGroup group;
@@ -56,6 +58,9 @@ void EtcdApi::seal() {
   CHECK(m.metrics == nullptr);
   m.metrics = std::make_unique<ApiMetrics>(m.context, m.router);
   m.router.intercept(*m.metrics);
+  if (m.context.options.json_gateway) {
+    m.gateway = std::make_unique<Gateway>(m.context, m.router, *m.metrics);
+  }
   m.endpoints = std::make_unique<HttpEndpoints>(m.context, *m.metrics, m.registry, false);
   m.metrics_endpoints = std::make_unique<HttpEndpoints>(m.context, *m.metrics, m.registry, true);
 }
@@ -70,6 +75,10 @@ Task<> EtcdApi::stop() {
 
 Task<> EtcdApi::handle(net::Exchange& x) {
   if (net::is_grpc(x.request())) return impl_->router.handle(x);
+  const auto path = x.request().path();
+  if (impl_->gateway && (path.starts_with("/v3/") || path.starts_with("/v3beta/"))) {
+    return impl_->gateway->handle(x);
+  }
   return impl_->endpoints->handle(x);
 }
 

@@ -98,7 +98,7 @@ Task<Result<Bytes>> hash_kv(ServiceContext* c, GrpcCall* call, std::string reque
   wire::Writer w(out);
   put_header(w, c->member.header());
   put_uint(w, 2, h.hash);
-  put_int(w, 3, h.compact_revision);
+  put_int(w, 3, h.compact_revision != 0 ? h.compact_revision : -1);  // etcd's -1: never compacted
   put_int(w, 4, h.hash_revision);
   co_return Bytes(std::move(out));
 }
