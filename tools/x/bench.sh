@@ -1,6 +1,6 @@
-# ./x bench [NAME…]: apiserver, cluster, store (scripts; store: keelson kvstore beside etcd), and the programs of bench/ (net, embedded, api). Tables go to docs/benchmarks/.
+# ./x bench [NAME…]: apiserver, cluster, store (scripts; store: keelson kvstore beside etcd), and the programs of bench/ (net, raft, embedded, api). Tables go to docs/benchmarks/.
 ensure_packages
-all=(api net embedded apiserver cluster store)
+all=(api net raft embedded apiserver cluster store)
 [ $# -gt 0 ] || set -- "${all[@]}"
 build release keelson
 cmake --preset release -DKEELSON_BENCH=ON >/tmp/keelson-cmake.log
@@ -10,7 +10,7 @@ for name in "$@"; do
   case $name in
     apiserver | cluster) python3 "bench/$name.py" "docs/benchmarks/$name.md" ;;
     store) build release store_load; python3 bench/store.py docs/benchmarks/store.md ;;
-    api | net | embedded) build release "${name}_bench"; "build/release/bench/${name}_bench" ;;
+    api | net | raft | embedded) build release "${name}_bench"; "build/release/bench/${name}_bench" ;;
     *) die "there is no benchmark '$name': ${all[*]}" ;;
   esac
 done
