@@ -40,8 +40,8 @@ def free_port():
         return s.getsockname()[1]
 
 
-def run(argv, input=None, env=None, timeout=120, check_rc=True):
-    p = subprocess.run([str(a) for a in argv], input=input, env=env, timeout=timeout, text=True,
+def run(argv, input=None, env=None, timeout=120, check_rc=True, cwd=None):
+    p = subprocess.run([str(a) for a in argv], input=input, env=env, timeout=timeout, text=True, cwd=cwd,
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if check_rc and p.returncode != 0:
         raise Failure(f"{' '.join(map(str, argv))} ended with {p.returncode}:\n{p.stdout[-1500:]}\n{p.stderr[-1500:]}")
@@ -117,16 +117,23 @@ class Process:
 
 
 class Cluster:
-    """An isolated single-node cluster (./x up --isolated). Use as a context manager: it is purged at the end."""
+    """An isolated single-node cluster (./x up --isolated). Use as a context manager: it is purged at the end. `store`: makes the
+    StoreCluster it works on, given what begins a command in its network namespace; none: the store is its own."""
 
-    def __init__(self, name):
+    def __init__(self, name, store=None):
         self.name = f"{name}-{os.getpid()}"
+        self.make_store, self.store, self.flags = store, None, []
         self.data = pathlib.Path(f"/var/lib/keelson-{self.name}")
         self.kubeconfig = self.data / "kubeconfig"
         self.env = {**os.environ, "KEELSON_BIN": str(BINARY)}
 
     def __enter__(self):
         try:
+            if self.make_store:
+                run(["bash", "-c", ". tools/x/common.sh; . tools/x/netns.sh; make_host $0", self.name], cwd=ROOT)
+                self.store = self.make_store(self.enter())
+                self.store.start()
+                self.flags = self.store.api_flags()
             self.up()
         except BaseException:
             self.__exit__(*sys.exc_info())
@@ -136,11 +143,13 @@ class Cluster:
     def __exit__(self, kind, *_):
         if kind and (self.data / "keelson.log").exists():
             print((self.data / "keelson.log").read_text(errors="replace")[-6000:])
+        if self.store:
+            self.store.__exit__(kind, None, None)
         if not os.environ.get("KEELSON_KEEP"):
             run([ROOT / "x", "down", "--isolated", self.name, "--purge"], env=self.env, check_rc=False, timeout=180)
 
     def up(self):
-        run([ROOT / "x", "up", "--isolated", self.name], env=self.env, timeout=240)
+        run([ROOT / "x", "up", "--isolated", self.name, *self.flags], env=self.env, timeout=240)
 
     def down(self):
         run([ROOT / "x", "down", "--isolated", self.name], env=self.env, timeout=120)

@@ -2,6 +2,7 @@
 import json, os, re, shutil, subprocess, threading, time
 
 from harness import ROOT, Cluster, Failure, check, kubectls, wait_for
+from store_cluster import StoreCluster
 
 EXAMPLE = ROOT / "examples/deployment.yaml"
 
@@ -193,9 +194,22 @@ STEPS = [nodes_are_ready, create_namespace_and_apply, show_everything, logs_and_
 
 
 def test_kubectl():
-    binaries = kubectls()
+    return with_store(None)
+
+
+def long_kubectl_on_etcd():
+    return with_store("etcd", ["1.36"])
+
+
+def test_kubectl_on_keelson():
+    return with_store("keelson", ["1.36"])
+
+
+def with_store(kind, versions=None):
+    """`keelson up` with its own store, or on a remote one of three members over TLS."""
+    binaries = {v: b for v, b in kubectls().items() if not versions or v in versions}
     results = []
-    with Cluster("e2e") as cluster:
+    with Cluster("e2e", kind and (lambda enter: StoreCluster(kind, enter=enter))) as cluster:
         for version, binary in binaries.items():
             session = Session(cluster, version, binary)
             for step in STEPS:

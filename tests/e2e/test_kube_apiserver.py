@@ -14,9 +14,11 @@ KILL_EVERY = 1 if os.environ.get("KEELSON_ALL") else 12
 class KubeApiServer(ApiServer):
     """As the transcripts were recorded: see their README."""
 
+    token = "admintoken"  # sub/token-request knows it
+
     def __enter__(self):
         self.dir, self.port = temp_dir("kube-apiserver"), free_port()
-        (self.dir / "tokens.csv").write_text('transcript-token,admin,1,"system:masters"\n')
+        (self.dir / "tokens.csv").write_text('admintoken,admin,1,"system:masters"\n')
         run(["openssl", "genrsa", "-out", self.dir / "sa.key", "2048"])
         self.process = Process([kube_apiserver(), *self.flags, "--secure-port", self.port, "--bind-address", "127.0.0.1",
                                 "--advertise-address", "192.0.2.2", "--cert-dir", self.dir / "certs", "--token-auth-file",
@@ -54,7 +56,7 @@ def kill_leader(store, server):
 def replay(kind, kill):
     replayer, results, kills = load_replayer(), [], 0
     with StoreCluster(kind) as store, KubeApiServer(store.api_flags()) as server:
-        client = replayer.Client(server.url, "transcript-token")
+        client = replayer.Client(server.url, KubeApiServer.token)
         for number, path in enumerate(scenarios()):
             if kill and number % KILL_EVERY == 0:
                 kill_leader(store, server)
@@ -66,7 +68,7 @@ def replay(kind, kill):
     return results
 
 
-def test_transcripts_on_etcd():
+def long_transcripts_on_etcd():
     return replay("etcd", False)
 
 
@@ -74,7 +76,7 @@ def test_transcripts_on_keelson():
     return replay("keelson", False)
 
 
-def test_transcripts_while_etcd_leaders_are_killed():
+def long_transcripts_while_etcd_leaders_are_killed():
     return replay("etcd", True)
 
 

@@ -168,7 +168,7 @@ def grow_and_shrink(kind):
         judge(kind, pauses, load, "1 -> 3 -> 5 -> 3 members")
 
 
-def test_three_members_of_etcd():
+def long_three_members_of_etcd():
     kill_leaders("etcd", 3, 3)
 
 
@@ -180,7 +180,7 @@ def test_five_members():
     kill_leaders("keelson", 5, max(3, KILLS // 3))
 
 
-def test_replace_all_members_of_etcd():
+def long_replace_all_members_of_etcd():
     replace_all("etcd")
 
 
@@ -188,7 +188,7 @@ def test_replace_all_members():
     replace_all("keelson")
 
 
-def test_grow_and_shrink_etcd():
+def long_grow_and_shrink_etcd():
     grow_and_shrink("etcd")
 
 

@@ -18,6 +18,8 @@ def load_replayer():
 class ApiServer:
     """`keelson apiserver` alone, no controllers: as the transcripts were recorded. `flags` may name a remote store."""
 
+    token = "transcript-token"
+
     def __init__(self, flags=()):
         self.flags = flags
 
@@ -34,7 +36,7 @@ class ApiServer:
 
     def read(self, path):
         """-> (status, text) of a GET as admin."""
-        request = urllib.request.Request(self.url + path, headers={"Authorization": "Bearer transcript-token"})
+        request = urllib.request.Request(self.url + path, headers={"Authorization": "Bearer " + self.token})
         try:
             with urllib.request.urlopen(request, context=ssl._create_unverified_context(), timeout=15) as r:
                 return r.status, r.read().decode()
