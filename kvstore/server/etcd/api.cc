@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "kvstore/server/etcd/access.h"
 #include "kvstore/server/etcd/api_metrics.h"
 #include "kvstore/server/etcd/gateway.h"
 #include "kvstore/server/etcd/http_endpoints.h"
@@ -77,9 +78,9 @@ Task<> EtcdApi::handle(net::Exchange& x) {
   if (net::is_grpc(x.request())) return impl_->router.handle(x);
   const auto path = x.request().path();
   if (impl_->gateway && (path.starts_with("/v3/") || path.starts_with("/v3beta/"))) {
-    return impl_->gateway->handle(x);
+    return with_access_control(&impl_->context, &x, impl_->gateway.get());
   }
-  return impl_->endpoints->handle(x);
+  return with_access_control(&impl_->context, &x, impl_->endpoints.get());
 }
 
 }  // namespace keelson::kvstore::etcd

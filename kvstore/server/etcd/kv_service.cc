@@ -36,6 +36,7 @@ std::optional<Result<Bytes>> range_now(ServiceContext& c, GrpcCall& call, const 
     const RangeRequest r = TRY(decode_range(request));
     const Identity who =
         TRY(permit(c, call, [&](const AuthView& v, AuthSubject i) { return check_range(v, i, r); }));
+    TRY(check_learner(c, r));
     auto result = c.member.range_now(r, who);
     if (!result) return std::nullopt;
     const RangeResult found = TRY(std::move(*result));

@@ -2,6 +2,7 @@
 // tested alone.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <mutex>
 
@@ -32,7 +33,7 @@ class FakeMember final : public Member {
   }
 
   // What tests turn.
-  std::uint64_t leader_id = 0x8e9e05c52164694d;
+  std::atomic<std::uint64_t> leader_id = 0x8e9e05c52164694d;
   bool learner = false;
 
   Task<Result<RangeResult>> range(RangeRequest r) override { return s_.range(std::move(r)); }
