@@ -1,7 +1,7 @@
 #include "raft/transport/peer_handler.h"
 
-#include "base/async.h"
 #include "raft/core/message_codec.h"
+#include "raft/transport/blocking.h"
 #include "raft/transport/frame.h"
 
 namespace keelson::raft {
@@ -165,17 +165,16 @@ Task<> PeerHandler::receive_snapshot(net::Exchange& x, NodeId from) {
   if (!message || message->from != from || message->to != o.self) {
     co_return co_await answer(x, 400, "text/plain", "this announces no snapshot\n");
   }
-  const auto home = x.executor();
-  co_await resume_on(o.workers);
-  auto to = o.sink->on_snapshot(*message);
-  co_await resume_on(home);
+  auto to = co_await run_blocking(o.workers, [&] { return o.sink->on_snapshot(*message); });
   if (!to) co_return co_await answer(x, 503, "text/plain", to.error().message + "\n");
   if (!co_await x.start(200, {{peer_header::kReceived, std::to_string((*to)->received())}})) co_return;
   auto received = co_await receive_chunks(x, frames, **to, from);
-  co_await resume_on(o.workers);
-  if (received) received = (*to)->finish();
-  to->reset();
-  co_await resume_on(home);
+  const auto end = [&]() -> Result<void> {
+    Result<void> ended = received ? (*to)->finish() : received;
+    to->reset();
+    return ended;
+  };
+  received = co_await run_blocking(o.workers, end);
   if (received) {
     metrics.snapshots_received.Increment();
     o.sink->on_message(std::move(*message));
@@ -207,7 +206,6 @@ Task<Result<Message>> PeerHandler::read_announcement(net::Exchange& x, FrameRead
 Task<Result<void>> PeerHandler::receive_chunks(net::Exchange& x, FrameReader& frames, SnapshotSink& to,
                                                NodeId from) {
   PeerMetrics metrics = hooks_.metrics(from);
-  const auto home = x.executor();
   for (;;) {
     for (;;) {
       auto frame = CO_TRY(frames.next());
@@ -218,10 +216,7 @@ Task<Result<void>> PeerHandler::receive_chunks(net::Exchange& x, FrameReader& fr
                                             std::to_string(to.received()) + " bytes are here");
       }
       if (chunk.data.empty()) co_return Result<void>();
-      co_await resume_on(shared_->options.workers);
-      auto written = to.write(chunk.data);
-      co_await resume_on(home);
-      CO_TRY(std::move(written));
+      CO_TRY(co_await run_blocking(shared_->options.workers, [&] { return to.write(chunk.data); }));
     }
     std::string piece = CO_TRY(co_await x.read_some());
     if (piece.empty()) co_return fail(Code::kUnavailable, "the sender broke off");

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
-#include "base/async.h"
 #include "raft/core/message_codec.h"
+#include "raft/transport/blocking.h"
 #include "raft/transport/frame.h"
 #include "raft/transport/peer.h"
 
@@ -101,13 +101,11 @@ Task<Result<void>> Peer::stream_snapshot(std::shared_ptr<Peer> self, std::shared
   std::from_chars(told.data(), told.data() + told.size(), offset);
   job->progress = offset > job->offset;
   job->offset = offset;
-  const auto home = co_await boost::asio::this_coro::executor;
   for (bool more = true; more;) {
-    co_await resume_on(o.workers);
-    auto piece = job->source->read(offset, o.snapshot_chunk_bytes);
+    auto piece = co_await run_blocking(
+        o.workers, [job, offset, max = o.snapshot_chunk_bytes] { return job->source->read(offset, max); });
     std::string frame;
     if (piece) append_chunk(frame, {offset, *piece});
-    co_await resume_on(home);
     if (!piece) co_return fail(Code::kInternal, "reading the snapshot: " + piece.error().message);
     more = !piece->empty();
     offset += piece->size();
