@@ -1,4 +1,4 @@
-// The bytes of a Message: protobuf wire fields (docs/formats/raft_message.md). Unknown fields are passed
+// The bytes of a Message: protobuf wire fields, as listed here. Unknown fields are passed
 // over, so that members of neighbouring versions understand one another.
 //
 //   Message   1 type · 2 from · 3 to · 4 term · 5 prev_index · 6 prev_term · 7 Entry* · 8 commit · 9 reject
