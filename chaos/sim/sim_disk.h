@@ -36,6 +36,7 @@ class SimDisk final : public FileSystem {
   Result<void> make_dirs(const std::string& dir) override;
   Result<void> rename(const std::string& from, const std::string& to) override;
   Result<void> remove(const std::string& path) override;
+  Result<void> remove_dir(const std::string& dir) override { return change(dir); }
   Result<void> sync_dir(const std::string& dir) override;
   Result<std::unique_ptr<FileLock>> lock(const std::string& path) override;
 

@@ -93,6 +93,14 @@ void WatchHub::progress(Id id) {
   notify(*all_.at(id));
 }
 
+void WatchHub::resync(Revision revision, bool tell) {
+  std::lock_guard lock(mu_);
+  dispatched_ = revision;
+  for (auto& [id, w] : all_) {
+    if (tell) w->sink->resync();
+  }
+}
+
 void WatchHub::cancel_all(const Error& why) {
   std::lock_guard lock(mu_);
   for (auto& [id, w] : all_) w->sink->cancel(why);

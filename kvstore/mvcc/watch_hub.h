@@ -27,6 +27,8 @@ class WatchHub {
    public:
     virtual ~Sink() = default;
     virtual void deliver(WatchBatch batch) = 0;
+    // The state was replaced by a newer one: what lies between was not delivered, nor will be.
+    virtual void resync() {}
     // The store ends: nothing more will come.
     virtual void cancel(const Error& why) = 0;
   };
@@ -44,6 +46,9 @@ class WatchHub {
   // One to this watcher, at once.
   void progress(Id id);
   void cancel_all(const Error& why);
+  // The state was replaced (by a snapshot) by that of `revision`. Everybody must read up from where it is, or,
+  // without `tell`, goes on behind it (a planted bug of the simulator).
+  void resync(Revision revision, bool tell);
   std::size_t watchers() const;
   // Everything up to it has been delivered.
   Revision dispatched() const;

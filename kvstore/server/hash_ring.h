@@ -53,7 +53,7 @@ class HashRing {
  private:
   static constexpr std::size_t kIndexesMax = 256;
   void trim();
-  const raft::NodeId self_;
+  raft::NodeId self_;
   std::map<raft::Index, std::map<raft::NodeId, std::uint64_t>> hashes_;
 };
 

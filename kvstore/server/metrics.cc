@@ -40,6 +40,26 @@ StoreMetrics::StoreMetrics(std::shared_ptr<prometheus::Registry> r)
       leases(gauge(*r, "keelson_store_leases", "Leases that are granted.")),
       slow_watchers(counter(*r, "etcd_debugging_mvcc_slow_watcher_total",
                             "Watches cancelled since their reader was too slow.")),
+      has_leader(gauge(*r, "etcd_server_has_leader", "1: a leader is known.")),
+      is_leader(gauge(*r, "etcd_server_is_leader", "1: this member leads.")),
+      is_learner(gauge(*r, "etcd_server_is_learner", "1: this member learns.")),
+      quota(gauge(*r, "etcd_server_quota_backend_bytes", "The quota of the store.")),
+      leader_changes(
+          counter(*r, "etcd_server_leader_changes_seen_total", "How often a leader was seen anew.")),
+      slow_applies(
+          counter(*r, "etcd_server_slow_apply_total", "Batches that took more than 100 ms to apply.")),
+      slow_reads(
+          counter(*r, "etcd_server_slow_read_indexes_total", "Read index rounds that were asked again.")),
+      failed_reads(
+          counter(*r, "etcd_server_read_indexes_failed_total", "Linearizable reads that timed out.")),
+      heartbeat_failures(
+          counter(*r, "etcd_server_heartbeat_send_failures_total", "Heartbeats that could not be sent.")),
+      snapshots_sent(counter(*r, "keelson_store_snapshots_sent_total", "Snapshots sent to other members.")),
+      snapshots_installed(
+          counter(*r, "keelson_store_snapshots_installed_total", "Snapshots taken over from a leader.")),
+      leases_renewed(counter(*r, "etcd_debugging_lease_renewed_total", "Leases kept alive here, as leader.")),
+      leases_expired(
+          counter(*r, "etcd_debugging_server_lease_expired_total", "Leases found expired, as leader.")),
       registry_(std::move(r)) {}
 
 }  // namespace keelson::kvstore

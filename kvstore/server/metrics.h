@@ -30,6 +30,19 @@ class StoreMetrics {
   prometheus::Gauge& compact_revision;
   prometheus::Gauge& leases;
   prometheus::Counter& slow_watchers;
+  prometheus::Gauge& has_leader;
+  prometheus::Gauge& is_leader;
+  prometheus::Gauge& is_learner;
+  prometheus::Gauge& quota;
+  prometheus::Counter& leader_changes;
+  prometheus::Counter& slow_applies;
+  prometheus::Counter& slow_reads;
+  prometheus::Counter& failed_reads;
+  prometheus::Counter& heartbeat_failures;
+  prometheus::Counter& snapshots_sent;
+  prometheus::Counter& snapshots_installed;
+  prometheus::Counter& leases_renewed;
+  prometheus::Counter& leases_expired;
 
  private:
   explicit StoreMetrics(std::shared_ptr<prometheus::Registry> registry);

@@ -53,7 +53,7 @@ struct Outcome {
   std::vector<MemberInfo> members;  // kMember: all members after the change; for add the new one is the last
   std::vector<Alarm> alarms;        // an alarm command: those that changed
   AuthReply auth;                   // an auth command
-  std::vector<LeaseId> leases;      // (until StoreCore is gone)
+  std::vector<LeaseId> leases;      // kRead with list_leases
   // Everything up to here was applied when it finished.
   raft::Index applied;
 };
@@ -72,13 +72,14 @@ struct Pending {
 
   Op op = Op::kCommand;
   std::string command;    // from command.h; moved from
+  bool grows = false;     // kCommand: it may put or grant: refused when there is no space
   bool physical = false;  // kCommand of a compaction: finished once the versions are gone
   LeaseId lease = 0;
   bool lease_keys = false;
   MemberChange change;
   std::uint64_t target = 0;
-  std::function<void(Outcome&)> call;  // (until StoreCore is gone)
-  MonoTime deadline{};                 // default: the Replica's request timeout from submit() on
+  bool list_leases = false;  // kRead
+  MonoTime deadline{};       // default: the Replica's request timeout from submit() on
   Outcome outcome;
 
   // Called by finish() on the Replica's thread, in the middle of its work: it must not call the Replica but
@@ -104,9 +105,11 @@ struct Pending {
   std::optional<Handler> handler;  // emplaced, not assigned: Boost 1.81's assignment recurses
 
   // The Replica's.
-  std::uint64_t id = 0;  // names the request in the log and between members
-  raft::Term term;       // in which it was proposed
-  raft::Index index;     // kRead: the applied index to wait for
+  Bytes data;                    // `command`, as proposed
+  std::uint64_t id = 0;          // names the request in the log and between members
+  raft::Term term;               // in which it was proposed
+  raft::Index index;             // of reads: the applied index to wait for
+  std::uint64_t new_member = 0;  // kMember: the id that an added one got
   MonoTime submitted{};
 };
 using PendingPtr = std::shared_ptr<Pending>;

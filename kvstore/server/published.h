@@ -48,6 +48,12 @@ class Published {
     return refusal_;
   }
 
+  // Why the member stopped by itself; known before anybody's request is answered because of it.
+  std::optional<Error> failure() const {
+    std::lock_guard lock(mu_);
+    return failure_;
+  }
+
   // The only voter, and leader: whatever is published is linearizable, without asking anybody.
   bool alone() const { return alone_.load(std::memory_order_acquire); }
   std::uint64_t leader() const { return leader_.load(std::memory_order_acquire); }  // 0: none known
@@ -69,6 +75,7 @@ class Published {
   std::shared_ptr<const ClusterState> cluster_;
   std::shared_ptr<const AuthView> auth_;
   std::optional<Error> refusal_;
+  std::optional<Error> failure_;
 };
 
 }  // namespace keelson::kvstore

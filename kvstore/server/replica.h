@@ -29,6 +29,7 @@
 // Thread rule: one thread, the owner's; except what says "any thread".
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <map>
@@ -46,9 +47,11 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "kvstore/backend/backend.h"
+#include "kvstore/backend/snapshot.h"
 #include "kvstore/mvcc/auth_store.h"
 #include "kvstore/mvcc/state.h"
 #include "kvstore/mvcc/watch_hub.h"
+#include "kvstore/server/app_message.h"
 #include "kvstore/server/cluster_state.h"
 #include "kvstore/server/command.h"
 #include "kvstore/server/hash_ring.h"
@@ -65,15 +68,13 @@ namespace keelson::kvstore {
 // Planted bugs for the simulator's canaries; all off otherwise. Only tests set one.
 struct ReplicaFaults {
   raft::CoreFaults core;
+  raft::WalFaults wal;
   bool snapshot_without_leases = false;  // a snapshot received loses its leases
   bool apply_twice_after_crash = false;  // recovery applies the last entry in the backend once more
   bool event_lost_at_resync = false;     // watches go on behind an installed snapshot without what it skipped
   bool lease_expired_by_stale_leader = false;  // who once led goes on expiring leases by its own clock
   bool compaction_drops_live_version = false;  // the newest version at the compacted revision is dropped
   bool hash_skipped = false;                   // hashes are not compared
-  bool ack_before_sync = false;                // the log is not synced before acknowledging
-  bool forget_vote = false;                    // the vote is not read back at start
-  bool term_after_reply = false;               // hard state is written only with the next entries
 };
 
 enum class AutoCompaction : std::uint8_t { kOff, kPeriodic, kRevision };
@@ -89,7 +90,8 @@ struct ReplicaOptions {
   // The first members, this one among them; with `join` those of the running cluster, to answer them. Empty:
   // alone.
   std::vector<MemberInfo> members;
-  bool join = false;  // of a running cluster: waits to be told who votes
+  std::string cluster_token = "etcd-cluster";  // makes the ids of members that are added
+  bool join = false;                           // of a running cluster: waits to be told who votes
   // Forgets all other members, whatever the data dir says (etcd's --force-new-cluster).
   bool force_new_cluster = false;
 
@@ -194,27 +196,207 @@ class Replica {
   void plant_divergence(const std::string& key);
 
  private:
-  struct Waiting;
-  struct Incoming;
+  struct Loaded;
   class Sink;
+  using Pendings = std::vector<PendingPtr>;
 
   Replica(ReplicaDeps deps, ReplicaOptions options);
+
+  // ---- recovery (replica_open.cc)
   Result<void> recover();
+  Result<void> open_log(bool has_members, raft::Restored& restored, MemberIdentity& identity);
+  Result<void> bootstrap(bool known, MemberIdentity& identity);
+  Result<void> catch_up();
+  Backend::Options backend_options(const std::string& dir) const;
+  static Result<Loaded> load(const Backend::Options& options, MonoTime now, bool leases);
+
+  // ---- the loop (replica.cc)
+  bool busy() const;
+  void handle_ready();
+  Result<void> persist(const raft::Ready& ready);
+  void send(std::vector<raft::Message> messages);
+  void note_role();
+  void stop_leading();
+  void note_alone();
+  void fail_with(const Error& error);
+  void refuse(const Error& why);
+  void finish_all(const Error& why);
+  void want_flush();
+  MonoTime now() const { return deps_.clock->now(); }
+
+  // ---- applying (replica_apply.cc)
+  void apply_some();
+  void apply_entry(const raft::Entry& entry);
+  void begin_term(raft::Term term);
+  Result<void> authorize(const Command& command) const;
+  void apply_command(const Command& command, raft::Index index, Outcome& outcome);
+  void apply_txn(const Command& command, Outcome& outcome);
+  void apply_lease(const Command& command, Outcome& outcome);
+  void apply_alarm(const Command& command, Outcome& outcome);
+  void apply_member(const Command& command, Outcome& outcome);
+  void apply_conf_change(const raft::Entry& entry);
+  void commit_effects();
+  void cluster_changed();
+  void save_members();
+  void run_compaction();
+
+  // ---- requests (replica_requests.cc)
+  Result<void> admit(const Pending& p);
+  void propose(PendingPtr p);
+  void propose_waiting();
+  bool propose_own(std::string command);
+  void ask_reads();
+  void take_read_states(const std::vector<raft::ReadState>& states);
+  void finish_reads();
+  void finish_read(const PendingPtr& p);
+  void retry_reads();
+  void route(PendingPtr p);
+  void route_waiting();
+  void forward(const PendingPtr& p);
+  void reroute_forwarded();
+  void execute(PendingPtr p);
+  void keep_alive(const PendingPtr& p);
+  void time_out();
+  Error timeout_of(const Pending& p) const;
+  void finish(const PendingPtr& p, const Error& why);
+  std::uint64_t next_request() { return next_request_++; }
+  void handle_request(raft::NodeId from, AppMessage m);
+  void handle_reply(AppMessage m);
+  void finish_forwarded();
+  void send_app(raft::NodeId to, const AppMessage& m);
+
+  // ---- members (replica_members.cc)
+  void change_members(PendingPtr p);
+  void finish_member(const PendingPtr& p);
+  Result<raft::ConfChange> plan_change(Pending& p);
+  Result<void> check_add(const MemberChange& change) const;
+  Result<void> check_remove(std::uint64_t id) const;
+  Result<void> check_promote(std::uint64_t id) const;
+  std::size_t connected_since(MonoTime since) const;
+  void move_leader(PendingPtr p);
+  void check_transfers();
+  void set_peers();
+  void publish_self();
+  void end_removed();
+
+  // ---- snapshots and the log's length (replica_snapshot.cc)
+  void send_snapshot(raft::Message message);
+  Result<void> install(const raft::SnapshotMeta& meta);
+  void compact_log();
+  void drop_entries(raft::Index first);
+  void note_entries(const std::vector<raft::Entry>& entries);
+
+  // ---- what ticks do (replica_maintain.cc)
+  void expire_leases();
+  void checkpoint_leases();
+  void watch_quota();
+  void share_hashes();
+  void judge_hashes();
+  void fence();
+  void step_down();
+  std::uint64_t stored_bytes() const;
+  void auto_compact();
+  void report_metrics();
 
   ReplicaDeps deps_;
   const ReplicaOptions options_;
-  std::unique_ptr<raft::Node> node_;
+  const Duration request_timeout_;
+  std::unique_ptr<FileLock> lock_;
+  std::optional<BackendDirs> dirs_;
   std::unique_ptr<raft::Wal> wal_;
+  std::unique_ptr<raft::Node> node_;
+  raft::Transport* transport_ = nullptr;
+  std::uint64_t id_ = 0;
+
+  // ---- replicated state, as of applied_
   MvccPtr mvcc_;
+  AuthStore auth_;
+  ClusterState cluster_;
+  raft::Index applied_;
+  raft::Term applied_term_;
+  BackendMeta meta_;
+  bool corrupt_ = false;  // alarms
+  bool no_space_ = false;
+  std::uint64_t cluster_hash_ = 0;  // of cluster_ and auth_, for agreement_hash()
+  std::uint64_t auth_hash_ = 0;
+
+  Effects effects_;
+  std::deque<raft::Entry> to_apply_;
+  Pendings applied_requests_;  // finished by commit_effects()
+  Pendings compact_waiters_;
   WatchHub hub_;
   Published published_;
-  std::uint64_t id_ = 0;
-  raft::Index applied_;
+
+  // ---- requests under way
+  std::uint64_t next_request_ = 1;
+  std::deque<PendingPtr> unproposed_;                       // wait for a leader
+  std::unordered_map<std::uint64_t, PendingPtr> proposed_;  // wait to be applied
+  Pendings unrouted_;                                       // for the leader, who is not known
+  std::map<std::uint64_t, PendingPtr> forwarded_;           // the leader has them
+  Pendings reads_;                                          // no round yet
+  struct Round {
+    MonoTime started{};
+    Pendings reads;
+  };
+  std::map<std::uint64_t, Round> rounds_;
+  Pendings reads_to_apply_;  // wait for Pending::index
+  Pendings held_;            // keep-alives of leases whose revocation is proposed
+  Pendings transfers_;
+
+  // ---- leading
+  raft::Role role_ = raft::Role::kFollower;
+  raft::NodeId leader_;
+  raft::Term term_;
+  bool led_ = false;            // has been leader
+  bool leading_ = false;        // leader, and everything of earlier terms is applied
+  MonoTime leader_since_{};     // when leader_ became known
+  MonoTime leader_lost_{};      // when a leader was last lost
+  std::set<LeaseId> revoking_;  // proposed in this term
+  MonoTime next_checkpoint_{};
+  MonoTime next_alarm_{};
+
+  // ---- members
+  std::map<std::uint64_t, int> leaving_;  // removed peers, and for how many ticks they are still told
+  std::map<std::uint64_t, std::vector<std::string>> peers_;  // as the transport knows them
+  bool published_self_ = false;                              // proposed, and the answer is awaited
+
+  // ---- hashes
+  HashRing hashes_{raft::NodeId()};
+  raft::Index hash_sent_;
+  raft::Index hash_idle_;  // applied at the last tick
+  raft::Index hash_warned_;
+  MonoTime next_hash_{};
+  MonoTime next_corrupt_{};
+
+  // ---- log and backend
+  std::deque<std::uint32_t> entry_bytes_;  // of the entries the node holds
+  raft::Index first_held_;                 // the first of them
+  std::size_t log_bytes_ = 0;
+  raft::Index durable_;                          // the backend has this on disk
+  std::vector<raft::Message> snapshots_wanted_;  // until the backend is flushed
+  std::weak_ptr<Mvcc> retired_;                  // replaced by a snapshot, maybe still read
+  bool old_db_ = false;                          // its files are still there
+  std::atomic<bool> receiving_{false};           // a Sink exists
+  mutable std::mutex incoming_mu_;
+  std::unique_ptr<Loaded> incoming_;  // a snapshot received, ready to be installed
+  std::unique_ptr<Loaded> installing_;
+
+  MonoTime next_progress_{};
+  MonoTime next_sizes_{};
+  MonoTime next_timeouts_{};
+  struct RevisionAt {
+    MonoTime at{};
+    Revision revision = 0;
+  };
+  std::deque<RevisionAt> revisions_;  // for periodic compaction
+  MonoTime next_auto_compaction_{};
+
   std::optional<Error> failed_;
+  bool stopped_ = false;
   bool removed_ = false;
   bool fenced_ = false;
   bool ready_ = false;
-  bool flush_due_ = false;
+  std::atomic<bool> flush_due_{false};
 };
 
 }  // namespace keelson::kvstore

@@ -11,22 +11,41 @@ constexpr std::size_t kHistoryBatchBytes = 1 << 20;
 }  // namespace
 
 EmbeddedWatch::EmbeddedWatch(const State& state, WatchHub& hub, WatchRequest request, Options options)
-    : state_(state), hub_(hub), request_(std::move(request)), options_(std::move(options)) {
+    : EmbeddedWatch([&state] { return std::shared_ptr<const State>(std::shared_ptr<void>(), &state); }, hub,
+                    std::move(request), std::move(options)) {}
+
+EmbeddedWatch::EmbeddedWatch(StateSource source, WatchHub& hub, WatchRequest request, Options options)
+    : source_(std::move(source)), hub_(hub), request_(std::move(request)), options_(std::move(options)) {
   const Revision start = request_.start_revision;
-  catching_up_ = start > 0;
-  auto snapshot = state_.snapshot();
-  seen_ = snapshot->revision();
-  // Added with what is newer than this Snapshot; what is published meanwhile is either in it or will be
-  // dispatched.
-  id_ = hub_.add(request_, std::max(start, snapshot->revision() + 1), this);
-  if (start > 0 && start <= snapshot->revision()) {
-    snapshot_ = std::move(snapshot);
+  catching_up_ = true;
+  // Added before the Snapshot is taken, so that nothing is missed; what both have is thrown away.
+  id_ = hub_.add(request_, std::max<Revision>(start, 1), this);
+  history_from_ = start;
+  const Revision upto = take_snapshot();
+  if (start > 0 && start <= upto) {
     begin_history(start);
   } else {
-    history_from_ = std::max(start, snapshot->revision() + 1);
-    std::lock_guard lock(mu_);
-    catching_up_ = false;
+    history_from_ = std::max(start, upto + 1);
+    snapshot_.reset();
+    state_.reset();
   }
+}
+
+// A new Snapshot; deliveries go on behind it, and what it holds too is thrown away. Returns its revision.
+Revision EmbeddedWatch::take_snapshot() {
+  state_ = source_();
+  snapshot_ = state_->snapshot();
+  const Revision upto = snapshot_->revision();
+  seen_ = std::max(seen_, upto);
+  hub_.set_from(id_, std::max(upto + 1, history_from_));
+  std::lock_guard lock(mu_);
+  queued_events_ = 0;
+  for (auto& batch : queue_) {
+    std::erase_if(batch.events, [&](const Event& e) { return e.kv.mod_revision <= upto; });
+    queued_events_ += batch.events.size();
+  }
+  std::erase_if(queue_, [](const WatchBatch& b) { return b.events.empty(); });
+  return upto;
 }
 
 EmbeddedWatch::~EmbeddedWatch() {
@@ -53,7 +72,7 @@ Result<std::optional<WatchBatch>> EmbeddedWatch::next_history() {
     batch.revision = change.rev.main;
     ++history_at_;
     if (change.tombstone ? request_.no_delete : request_.no_put) continue;
-    auto event = past_event(snapshot_->view(), state_.read_context(), change, request_.prev_kv);
+    auto event = past_event(snapshot_->view(), state_->read_context(), change, request_.prev_kv);
     if (!event) {
       read = std::unexpected(event.error());
       break;
@@ -63,7 +82,7 @@ Result<std::optional<WatchBatch>> EmbeddedWatch::next_history() {
   }
   // What is at or above the compacted revision is still whole (the tombstones at it too); below, versions may
   // be missing.
-  const Revision compacted = state_.compacted().load(std::memory_order_seq_cst);
+  const Revision compacted = state_->compacted().load(std::memory_order_seq_cst);
   if (compacted > history_from_) {
     compacted_ = compacted;
     return fail(compacted_error());
@@ -78,6 +97,7 @@ Result<std::optional<WatchBatch>> EmbeddedWatch::next_history() {
   history_from_ = end + 1;
   history_.clear();
   snapshot_.reset();
+  state_.reset();
   if (batch.events.empty()) return std::optional<WatchBatch>();
   batch.revision = end;
   return batch;
@@ -91,18 +111,7 @@ void EmbeddedWatch::catch_up_again() {
     std::lock_guard lock(mu_);
     overflowed_ = false;
   }
-  snapshot_ = state_.snapshot();
-  const Revision upto = snapshot_->revision();
-  hub_.set_from(id_, upto + 1);
-  {
-    std::lock_guard lock(mu_);
-    queued_events_ = 0;
-    for (auto& batch : queue_) {
-      std::erase_if(batch.events, [&](const Event& e) { return e.kv.mod_revision <= upto; });
-      queued_events_ += batch.events.size();
-    }
-    std::erase_if(queue_, [](const WatchBatch& b) { return b.events.empty(); });
-  }
+  take_snapshot();
   begin_history(history_from_);
 }
 
@@ -197,6 +206,14 @@ void EmbeddedWatch::deliver(WatchBatch batch) {
     notify_reader();
   }
   if (slow && options_.on_slow) options_.on_slow();
+}
+
+void EmbeddedWatch::resync() {
+  std::lock_guard lock(mu_);
+  queue_.clear();
+  queued_events_ = 0;
+  overflowed_ = true;
+  notify_reader();
 }
 
 void EmbeddedWatch::cancel(const Error& why) {

@@ -29,7 +29,11 @@ class EmbeddedWatch final : public WatchStream, private WatchHub::Sink {
     std::size_t resync_events = 4096;  // the same with `resync`
     std::function<void()> on_slow;     // hears of a cancellation for slowness
   };
-  // `state` and `hub` outlive the watch.
+  // Gives the newest state: it may be replaced by another, then hub.resync() says so.
+  using StateSource = std::function<std::shared_ptr<const State>()>;
+  // What `source` uses and `hub` outlive the watch.
+  EmbeddedWatch(StateSource source, WatchHub& hub, WatchRequest request, Options options);
+  // Of a state that is never replaced and outlives the watch.
   EmbeddedWatch(const State& state, WatchHub& hub, WatchRequest request, Options options);
   ~EmbeddedWatch() override;
 
@@ -42,20 +46,23 @@ class EmbeddedWatch final : public WatchStream, private WatchHub::Sink {
 
  private:
   void deliver(WatchBatch batch) override;
+  void resync() override;
   void cancel(const Error& why) override;
+  Revision take_snapshot();
   void begin_history(Revision from);
   void catch_up_again();
   // Under mu_: there is something for the reader.
   void notify_reader();
   Result<std::optional<WatchBatch>> next_history();
 
-  const State& state_;
+  const StateSource source_;
   WatchHub& hub_;
   const WatchRequest request_;
   const Options options_;
   WatchHub::Id id_ = 0;
 
   // The reader's.
+  std::shared_ptr<const State> state_;  // of snapshot_
   SnapshotPtr snapshot_;
   std::vector<PastChange> history_;
   std::size_t history_at_ = 0;

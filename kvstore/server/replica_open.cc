@@ -1,0 +1,242 @@
+// Replica: how it comes up: the backend's state, then the log, then what the log has beyond the state.
+#include <algorithm>
+
+#include "base/check.h"
+#include "kvstore/server/member_id.h"
+#include "kvstore/server/replica_internal.h"
+
+namespace keelson::kvstore {
+namespace {
+
+// A log that holds a membership change holds only committed ones before it: leaders propose one at a time. So
+// a commit index that was not yet durable can be told again, and the member never falls back behind the
+// membership that its log supposes.
+raft::Index committed_by_changes(const std::vector<raft::Entry>& entries) {
+  raft::Index before;
+  raft::Index last;
+  for (const auto& e : entries) {
+    if (e.type != raft::EntryType::kConfChange) continue;
+    before = last;
+    last = e.index;
+  }
+  return before;
+}
+
+raft::Membership membership_of(const std::vector<MemberInfo>& members) {
+  raft::Membership m;
+  for (const auto& info : members) (info.learner ? m.learners : m.voters).emplace_back(info.id);
+  std::ranges::sort(m.voters);
+  std::ranges::sort(m.learners);
+  return m;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Replica>> Replica::open(ReplicaDeps deps, ReplicaOptions options) {
+  CHECK(deps.fs != nullptr && deps.clock != nullptr && deps.rng != nullptr && deps.metrics != nullptr);
+  std::unique_ptr<Replica> r(new Replica(std::move(deps), std::move(options)));
+  TRY(r->recover());
+  return r;
+}
+
+Replica::Replica(ReplicaDeps deps, ReplicaOptions options)
+    : deps_(std::move(deps)),
+      options_(std::move(options)),
+      request_timeout_(std::chrono::seconds(5) + 2 * options_.election_ticks * options_.tick),
+      next_request_(deps_.rng->next() | 1) {}
+
+Replica::~Replica() = default;
+
+Backend::Options Replica::backend_options(const std::string& dir) const {
+  Backend::Options o;
+  o.dir = dir;
+  o.in_memory = options_.in_memory_backend;
+  o.fs = deps_.fs;
+  o.background = options_.background;
+  return o;
+}
+
+Result<Replica::Loaded> Replica::load(const Backend::Options& options, MonoTime now, bool leases) {
+  Loaded out;
+  out.dir = options.dir;
+  out.mvcc = std::make_shared<Mvcc>();
+  out.mvcc->backend = TRY(Backend::open(options));
+  out.mvcc->state = std::make_unique<State>(out.mvcc->backend.get());
+  State& state = *out.mvcc->state;
+  Result<void> records;
+  Backend::Loader loader;
+  loader.lease = [&](LeaseId id, std::int64_t ttl_s, std::int64_t remaining_s) {
+    if (leases) state.load_lease(id, ttl_s, now, remaining_s);
+  };
+  loader.system = [&](std::string_view name, std::string_view bytes) {
+    const auto take = [&]() -> Result<void> {
+      if (name == kMembersRecord) {
+        out.has_members = true;
+        return decode_members(bytes, out.cluster);
+      }
+      if (name == kMembershipRecord) out.cluster.raft = TRY(raft::decode_membership(bytes));
+      if (name == kAlarmsRecord) out.cluster.alarms = TRY(decode_alarms(bytes));
+      if (name == kAuthRecord) return out.auth.load(bytes);
+      return {};
+    };
+    if (auto r = take(); !r && records) records = std::move(r);
+  };
+  loader.version = [&](const ItemFields& f, std::string_view key, std::string_view value) {
+    state.load_version(f, key, value);
+  };
+  out.meta = TRY(out.mvcc->backend->load(loader));
+  TRY(std::move(records));
+  if (state.working_revision() > out.meta.revision || state.state_hash() != out.meta.state_hash) {
+    return fail(Code::kDataLoss,
+                "backend in " + options.dir + " is corrupt: its versions do not hash to what was recorded");
+  }
+  state.finish_load(out.meta.revision, out.meta.compacted, out.meta.compaction_done);
+  return out;
+}
+
+Result<void> Replica::recover() {
+  const MonoTime begin = now();
+  TRY(deps_.fs->make_dirs(options_.data_dir));
+  lock_ = TRY(deps_.fs->lock(options_.data_dir + "/LOCK"));
+  dirs_ = TRY(BackendDirs::open(*deps_.fs, options_.data_dir));
+  TRY(dirs_->remove_old());
+  Loaded loaded = TRY(load(backend_options(dirs_->current()), begin, true));
+  mvcc_ = loaded.mvcc;
+  mvcc_->state->set_fault_drops_live_version(options_.faults.compaction_drops_live_version);
+  meta_ = loaded.meta;
+  auth_ = std::move(loaded.auth);
+  durable_ = raft::Index(meta_.applied_index);
+
+  raft::Restored restored;
+  MemberIdentity identity;
+  identity.cluster = std::move(loaded.cluster);
+  TRY(open_log(loaded.has_members, restored, identity));
+  id_ = identity.id;
+  cluster_ = std::move(identity.cluster);
+  hashes_ = HashRing(raft::NodeId(id_));
+  applied_ = raft::Index(meta_.applied_index);
+  applied_term_ = raft::Term(meta_.applied_term);
+  if (options_.faults.apply_twice_after_crash && restored.applied < applied_) {
+    applied_ = restored.applied;
+  }
+  const std::size_t replayed = restored.entries.empty() ? 0 : restored.entries.back().index - applied_;
+  first_held_ = restored.snapshot_index.next();
+  note_entries(restored.entries);
+
+  raft::NodeConfig config;
+  config.id = raft::NodeId(id_);
+  config.election_ticks = options_.election_ticks;
+  config.pre_vote = options_.pre_vote;
+  config.read_mode = options_.read_mode;
+  config.faults = options_.faults.core;
+  node_ = std::make_unique<raft::Node>(config, std::move(restored), *deps_.rng);
+  cluster_changed();
+  auth_hash_ = hash_text(auth_.encode());
+  hub_.resync(mvcc_->state->revision(), false);
+  published_.mvcc_ = mvcc_;
+  published_.auth_ = auth_.view();
+  TRY(catch_up());
+  deps_.logger.info("store recovered", {{"member", id_text(id_)},
+                                        {"revision", mvcc_->state->revision()},
+                                        {"applied", applied_.value()},
+                                        {"keys", mvcc_->state->keys()},
+                                        {"replayed", replayed},
+                                        {"seconds", std::chrono::duration<double>(now() - begin).count()}});
+  return {};
+}
+
+Result<void> Replica::open_log(bool has_members, raft::Restored& restored, MemberIdentity& identity) {
+  const raft::Index applied(meta_.applied_index);
+  raft::WalOptions w;
+  w.dir = options_.data_dir + "/wal";
+  w.segment_bytes = options_.wal_segment_bytes;
+  w.applied = applied;
+  w.applied_term = raft::Term(meta_.applied_term);
+  const bool alone = has_members ? identity.cluster.members.size() < 2 : options_.members.size() < 2;
+  const std::uint64_t keep = alone ? 0 : options_.keep_entries;
+  // The first entry is never kept: a new member, which does not know the first members, must get a snapshot.
+  if (applied.value() > 0) w.keep_from = raft::Index(applied.value() > keep ? applied.value() - keep : 1);
+  if (options_.faults.apply_twice_after_crash && applied.value() > 1) {
+    w.keep_from = std::min(*w.keep_from, raft::Index(applied.value() - 1));
+  }
+  if (meta_.snapshot_index != 0 && meta_.snapshot_index == meta_.applied_index) {
+    w.snapshot_index = applied;
+    w.snapshot_term = w.applied_term;
+  }
+  w.on_sync = [this](double s) { deps_.metrics->wal_fsync.Observe(s); };
+  w.clock = deps_.clock;
+  w.faults = options_.faults.wal;
+  auto opened = TRY(raft::Wal::open(*deps_.fs, std::move(w)));
+  wal_ = std::move(opened.wal);
+  auto& found = opened.recovery;
+  if (found.damaged) return fail(Code::kDataLoss, found.damage);
+
+  const bool known = has_members;
+  if (found.membership.empty()) {
+    TRY(bootstrap(known, identity));
+  } else {
+    MemberIdentity first = TRY(decode_identity(found.membership));
+    identity.id = first.id;
+    if (!known) identity.cluster = std::move(first.cluster);
+  }
+  restored.hard_state = found.hard_state;
+  restored.hard_state.term = std::max(found.hard_state.term, found.last_term);
+  restored.hard_state.commit =
+      std::max({found.hard_state.commit, applied, committed_by_changes(found.entries)});
+  restored.snapshot_index = found.base;
+  restored.snapshot_term = found.base_term;
+  restored.entries = std::move(found.entries);
+  restored.applied = applied;
+  if (options_.faults.apply_twice_after_crash && found.base < applied) {
+    restored.applied = raft::Index(applied.value() - 1);
+  }
+  if (options_.force_new_cluster) {
+    auto& members = identity.cluster.members;
+    std::erase_if(members, [&](const auto& m) { return m.first != identity.id; });
+    members[identity.id].id = identity.id;
+    members[identity.id].learner = false;
+    identity.cluster.raft = membership_of({members[identity.id]});
+    for (auto& e : restored.entries) {
+      if (e.type == raft::EntryType::kConfChange) e = {e.term, e.index, Bytes(), raft::EntryType::kNormal};
+    }
+  }
+  restored.membership = identity.cluster.raft;
+  return {};
+}
+
+// A data dir that has not known members yet: a new one, or one of first light, whose member is alone.
+Result<void> Replica::bootstrap(bool known, MemberIdentity& identity) {
+  identity.id = options_.id != 0 ? options_.id : member_id({}, "keelson");
+  if (!known) {
+    auto& cluster = identity.cluster;
+    std::vector<MemberInfo> members = options_.members;
+    if (members.empty()) members.push_back({.id = identity.id});
+    std::vector<std::uint64_t> ids;
+    for (const auto& m : members) {
+      ids.push_back(m.id);
+      cluster.members[m.id] = m;
+    }
+    cluster.cluster_id = options_.cluster_id != 0 ? options_.cluster_id : cluster_id(ids);
+    if (!options_.join) cluster.raft = membership_of(members);
+  }
+  wal_->set_membership(raft::Index(), encode(identity));
+  return wal_->sync();
+}
+
+// Applies what is known to be committed; a member that is alone leads at once and knows it of everything.
+Result<void> Replica::catch_up() {
+  const auto& m = node_->membership();
+  if (!m.joint() && m.voters == std::vector{raft::NodeId(id_)}) node_->campaign();
+  for (;;) {
+    while (step()) {
+    }
+    if (failed_) return fail(*failed_);
+    if (to_apply_.empty() && !node_->has_ready()) break;
+    flush_now();  // the backend is full
+  }
+  if (options_.force_new_cluster) flush_now();
+  if (failed_) return fail(*failed_);
+  return {};
+}
+
+}  // namespace keelson::kvstore

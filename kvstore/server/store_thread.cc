@@ -1,0 +1,150 @@
+#include "kvstore/server/store_thread.h"
+
+#include "base/check.h"
+#include "kvstore/server/errors.h"
+
+namespace keelson::kvstore {
+namespace {
+constexpr Duration kFlushEvery = std::chrono::milliseconds(500);
+constexpr std::size_t kBatchBytesMax = 4 << 20;  // a burst of large values must not make one huge write
+}  // namespace
+
+StoreThread::StoreThread(Replica& replica, Clock& clock, Logger logger, Hooks hooks)
+    : replica_(replica),
+      clock_(clock),
+      logger_(std::move(logger)),
+      hooks_(std::move(hooks)),
+      max_pending_(replica.options().max_pending) {}
+
+void StoreThread::start() {
+  {
+    std::lock_guard lock(mu_);
+    CHECK(!started_);
+    started_ = true;
+  }
+  store_thread_ = std::thread([this] { run(); });
+  background_tasks_.spawn(background_.get_executor(), tick_loop());
+  background_tasks_.spawn(background_.get_executor(), flush_loop());
+  background_thread_ = std::thread([this] { background_.run(); });
+}
+
+void StoreThread::stop() {
+  {
+    std::lock_guard lock(mu_);
+    if (stopping_) return;
+    stopping_ = true;
+    wake_.notify_all();
+  }
+  if (store_thread_.joinable()) {
+    store_thread_.join();
+    background_tasks_.cancel();
+    background_thread_.join();
+  }
+  Input rest;
+  std::swap(rest, input_);
+  for (auto& p : rest.requests) {
+    p->outcome.error = stopped_error();
+    p->finish();
+  }
+  replica_.stop(stopped_error());
+  if (replica_.failed()) return;
+  if (auto r = replica_.flush(); !r) logger_.error("the last flush failed", {{"error", r.error()}});
+}
+
+std::optional<Error> StoreThread::failed() const {
+  return replica_.published().failure();
+}
+
+void StoreThread::wake(bool was_empty) {
+  if (was_empty && waiting_) wake_.notify_one();
+}
+
+Result<void> StoreThread::submit(PendingPtr p) {
+  std::lock_guard lock(mu_);
+  if (stopping_) return fail(stopped_error());
+  if (input_.requests.size() >= max_pending_) return fail(too_many_requests_error());
+  const bool empty = input_.empty();
+  input_.requests.push_back(std::move(p));
+  wake(empty);
+  return {};
+}
+
+void StoreThread::message(raft::Message m) {
+  std::lock_guard lock(mu_);
+  if (stopping_) return;
+  const bool empty = input_.empty();
+  input_.messages.push_back(std::move(m));
+  wake(empty);
+}
+
+void StoreThread::post(std::function<void(Replica&)> call) {
+  std::lock_guard lock(mu_);
+  if (stopping_) return;
+  const bool empty = input_.empty();
+  input_.calls.push_back(std::move(call));
+  wake(empty);
+}
+
+void StoreThread::run() {
+  bool more = true;
+  for (;;) {
+    Input input;
+    {
+      std::unique_lock lock(mu_);
+      waiting_ = true;
+      wake_.wait(lock, [&] { return more || stopping_ || !input_.empty(); });
+      waiting_ = false;
+      if (stopping_ && input_.requests.empty()) return;
+      std::swap(input, input_);
+    }
+    feed(input);
+    more = replica_.step();
+    watch_ends();
+  }
+}
+
+void StoreThread::feed(Input& input) {
+  for (auto& m : input.messages) replica_.receive(std::move(m));
+  for (auto& call : input.calls) call(replica_);
+  std::size_t bytes = 0;
+  for (auto& p : input.requests) {
+    bytes += p->command.size();
+    replica_.submit(std::move(p));
+    if (bytes < kBatchBytesMax) continue;
+    replica_.step();
+    bytes = 0;
+  }
+  if (input.tick) replica_.tick();
+}
+
+// Tells, once each, what the owner wants to hear.
+void StoreThread::watch_ends() {
+  if (replica_.ready() && !ready_.exchange(true) && hooks_.on_ready) hooks_.on_ready();
+  if (replica_.removed() && !std::exchange(removed_told_, true) && hooks_.on_removed) hooks_.on_removed();
+  if (!replica_.failed() || std::exchange(failure_told_, true)) return;
+  if (hooks_.on_failure) hooks_.on_failure(*replica_.failed());
+}
+
+Task<> StoreThread::tick_loop() {
+  for (;;) {
+    co_await clock_.sleep_for(replica_.options().tick);
+    std::lock_guard lock(mu_);
+    const bool empty = input_.empty();
+    input_.tick = true;
+    wake(empty);
+  }
+}
+
+Task<> StoreThread::flush_loop() {
+  for (;;) {
+    if (auto r = replica_.prepare_spare(); !r) logger_.warn("no spare log segment", {{"error", r.error()}});
+    co_await flush_wanted_.wait_until(clock_, clock_.now() + kFlushEvery);
+    flush_wanted_.reset();
+    auto flushed = replica_.flush();
+    const bool ok = flushed.has_value();
+    post([flushed = std::move(flushed)](Replica& r) { r.flushed(flushed); });
+    if (!ok) co_return;
+  }
+}
+
+}  // namespace keelson::kvstore
