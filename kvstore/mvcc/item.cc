@@ -79,6 +79,7 @@ VersionRef Item::as_version() const {
   v.sub = sub_;
   v.version = static_cast<std::uint32_t>(version_) & 0x7fffffffU;
   v.tombstone = tombstone_ ? 1 : 0;
+  v.value_size = value_size_;
   return v;
 }
 

@@ -1,5 +1,5 @@
 // Item: the newest version of one key, value included, in one shared allocation; and what is remembered of
-// its older versions: 24 bytes each, no value (DESIGN.md §4). KeyValues, events and replies share the Item's
+// its older versions: 32 bytes each, no value (DESIGN.md §4). KeyValues, events and replies share the Item's
 // memory through Bytes.
 //
 //   tree ──▶ Item{rev 9} ──older──▶ block{5, 7, 8} ──prev──▶ block{2, 3}         values of 2…8: in the
@@ -38,6 +38,7 @@ struct VersionRef {
   std::uint32_t sub = 0;
   std::uint32_t version : 31 = 0;
   std::uint32_t tombstone : 1 = 0;
+  std::uint32_t value_size = 0;
   FullRevision rev() const { return {main, sub}; }
 };
 static_assert(sizeof(VersionRef) <= 32);

@@ -37,6 +37,13 @@ std::uint64_t item_hash(const Item& item) {
   return mix(h, static_cast<std::uint64_t>(item.lease()));
 }
 
+// Of one version in the backend: its key and value, and about what its other fields, its revision and
+// LevelDB's index take.
+std::uint64_t version_bytes(std::size_t key_size, std::size_t value_size) {
+  constexpr std::uint64_t kOverhead = 64;
+  return key_size + value_size + kOverhead;
+}
+
 const Item* live(const Item* item) {
   return item != nullptr && !item->tombstone() ? item : nullptr;
 }
@@ -197,6 +204,7 @@ void State::write(const ItemFields& fields, std::string_view key, std::string_vi
   ItemPtr item = Item::make(fields, key, value);
   ItemPtr prev = tree_.put(item);
   hash_ += item_hash(*item);
+  stored_bytes_ += version_bytes(key.size(), value.size());
   if (prev) {
     hash_ -= item_hash(*prev);
     if (prev->lease() != 0) leases_.detach(prev->lease(), key);
@@ -265,11 +273,15 @@ bool State::compact_step(std::size_t keys_max, Effects& effects) {
     }
     const bool drop_newest = tombstone && newest.main < at;
     const bool keep_newest = !drop_newest && !fault_drops_live_version_;
-    tree_.trim(
-        item, [&](const VersionRef& v) { return v.main > at || (v.rev() == newest && keep_newest); },
-        effects.dropped);
+    auto keep = [&](const VersionRef& v) {
+      const bool kept = v.main > at || (v.rev() == newest && keep_newest);
+      if (!kept) stored_bytes_ -= version_bytes(item->key().size(), v.value_size);
+      return kept;
+    };
+    tree_.trim(item, keep, effects.dropped);
     if (drop_newest && newest == item->rev()) {
       effects.dropped.push_back(newest);
+      stored_bytes_ -= version_bytes(item->key().size(), 0);
       gone.emplace_back(item->key());
     }
   }

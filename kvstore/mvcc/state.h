@@ -90,6 +90,9 @@ class State {
   Revision working_revision() const { return revision_; }
   std::uint64_t state_hash() const { return hash_; }
   std::size_t keys() const { return tree_.keys(); }
+  // What all versions take in the backend, history included: what the quota is held against. Equal on all
+  // members that have dropped the same versions.
+  std::uint64_t stored_bytes() const { return stored_bytes_; }
 
   // A planted bug for the simulator: the newest version at the compacted revision is dropped too.
   void set_fault_drops_live_version(bool on) { fault_drops_live_version_ = on; }
@@ -107,6 +110,7 @@ class State {
   LeaseTable leases_;
   Revision revision_ = 1;
   std::uint64_t hash_ = 0;
+  std::uint64_t stored_bytes_ = 0;
   std::atomic<Revision> compacted_{0};
   std::atomic<Revision> published_revision_{1};
   bool compacting_ = false;

@@ -36,6 +36,22 @@ TEST(BackendCrash, PowerLossLeavesTheStateOfSomeAppliedIndex) {
   }
 }
 
+// Counted as commands go by, and from nothing at start: the same.
+TEST(StoredBytes, CountedAsRecounted) {
+  MemFileSystem fs;
+  Rng rng(8);
+  for (int life = 0; life < 20; ++life) {
+    auto m = *Machine::open(drained(fs, "db"));
+    for (int i = 0; i < 300; ++i) m->apply(rng);
+    ASSERT_TRUE(m->backend->flush());
+    const auto counted = m->state->stored_bytes();
+    EXPECT_GT(counted, 1000U);
+    m.reset();
+    m = *Machine::open(drained(fs, "db"));
+    ASSERT_EQ(m->state->stored_bytes(), counted) << "life " << life;
+  }
+}
+
 TEST(BackendCrash, SameCallsSameFiles) {
   auto run = [](std::uint64_t seed) {
     MemFileSystem fs;
