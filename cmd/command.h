@@ -12,6 +12,7 @@ using Command = int (*)(std::vector<std::string> args);
 int run_apiserver(std::vector<std::string> args);
 int run_cleanup(std::vector<std::string> args);
 int run_controller_manager(std::vector<std::string> args);
+int run_kv(std::vector<std::string> args);
 int run_kubelet(std::vector<std::string> args);
 int run_proxy(std::vector<std::string> args);
 int run_scheduler(std::vector<std::string> args);
