@@ -113,6 +113,7 @@ Task<> PeerHandler::receive_stream(net::Exchange& x, StreamKind kind, NodeId fro
   while (ok) {
     auto piece = co_await x.read_some();
     if (!piece || piece->empty()) break;
+    if (hooks_.is_removed(from)) break;  // told why when it dials again
     metrics.received_bytes.Increment(static_cast<double>(piece->size()));
     frames.append(std::move(*piece));
     while (ok) {
