@@ -86,6 +86,7 @@ std::size_t Backend::pending_bytes() const {
 }
 
 Result<std::uint64_t> Backend::flush() {
+  std::lock_guard one_at_a_time(flush_mu_);
   std::vector<ItemPtr> items;
   std::vector<LeaseChange> leases;
   std::vector<FullRevision> dropped;

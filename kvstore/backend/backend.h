@@ -14,8 +14,8 @@
 // A snapshot() is a picture of one applied index; it stays readable while everything goes on. snapshot.h
 // turns it into a stream for another member and back into a database, etcd_writer.h into a file of etcd's.
 //
-// Thread rule: stage(), put_system() and commit(): the store thread. flush(): one thread at a time. The rest:
-// any thread; with BackgroundWork::kDrained everything on one thread.
+// Thread rule: stage(), put_system() and commit(): the store thread. The rest: any thread (flushes wait for
+// one another); with BackgroundWork::kDrained everything on one thread.
 #pragma once
 
 #include <cstdint>
@@ -111,6 +111,7 @@ class Backend final : public ValueReader {
 
  private:
   Backend();
+  std::mutex flush_mu_;  // held by flush(), outside mu_
   mutable std::mutex mu_;
   std::deque<ItemPtr> staged_;  // by revision; the first committed_ of them may be flushed
   std::size_t committed_ = 0;

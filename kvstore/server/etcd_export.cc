@@ -1,7 +1,10 @@
 #include "kvstore/server/etcd_export.h"
 
+#include <openssl/evp.h>
+
 #include <algorithm>
 
+#include "base/check.h"
 #include "kvstore/backend/etcd_writer.h"
 
 namespace keelson::kvstore {
@@ -18,12 +21,31 @@ std::vector<std::uint64_t> values(const std::vector<raft::NodeId>& ids) {
 
 }  // namespace
 
+class EtcdExport::Digest {
+ public:
+  Digest() { CHECK(EVP_DigestInit_ex(ctx_.get(), EVP_sha256(), nullptr) == 1); }
+  void add(std::string_view bytes) { CHECK(EVP_DigestUpdate(ctx_.get(), bytes.data(), bytes.size()) == 1); }
+  std::string finish() {
+    std::string out(etcd_schema::kDigestBytes, '\0');
+    CHECK(EVP_DigestFinal_ex(ctx_.get(), reinterpret_cast<unsigned char*>(out.data()), nullptr) == 1);
+    return out;
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> ctx_{EVP_MD_CTX_new(), &EVP_MD_CTX_free};
+};
+
+EtcdExport::EtcdExport(std::unique_ptr<File> file, std::uint64_t size)
+    : file_(std::move(file)), size_(size), digest_(std::make_unique<Digest>()) {}
+EtcdExport::~EtcdExport() = default;
+
 Result<std::string> EtcdExport::next() {
   std::string out(std::min<std::uint64_t>(kPieceBytes, size_ - at_), '\0');
-  if (out.empty()) return out;
+  if (out.empty()) return digest_ ? std::exchange(digest_, nullptr)->finish() : out;
   const std::size_t got = TRY(file_->pread(out, at_));
   if (got != out.size()) return fail(Code::kDataLoss, "snapshot: its file shrinks while it is read");
   at_ += got;
+  digest_->add(out);
   return out;
 }
 

@@ -2,7 +2,7 @@
 //
 //   auto snapshot = *backend.snapshot();                            on the store's thread, or any
 //   auto file = *export_etcd(*snapshot, fs, data_dir + "/x.tmp");   on a worker: takes seconds, stops nobody
-//   while (piece = *file->next(); !piece.empty()) …
+//   while (piece = *file->next(); !piece.empty()) …                 the file, then its SHA-256
 //
 // Thread rule: EtcdExport: one thread at a time.
 #pragma once
@@ -22,15 +22,18 @@ namespace keelson::kvstore {
 // A finished file, which is gone from its directory already: its space is free when this is.
 class EtcdExport {
  public:
-  EtcdExport(std::unique_ptr<File> file, std::uint64_t size) : file_(std::move(file)), size_(size) {}
+  EtcdExport(std::unique_ptr<File> file, std::uint64_t size);
+  ~EtcdExport();
   std::uint64_t size() const { return size_; }  // the SHA-256 not counted
-  // The next piece of at most 256 KiB; empty at the end.
+  // The next piece of at most 256 KiB, the last one the SHA-256 alone; empty at the end. Blocking.
   Result<std::string> next();
 
  private:
+  class Digest;
   const std::unique_ptr<File> file_;
   const std::uint64_t size_;
   std::uint64_t at_ = 0;
+  std::unique_ptr<Digest> digest_;  // of the first at_ bytes; null once it was handed out
 };
 
 // Members, alarms and users are those of the snapshot's own records. What is left at `path` by a crash is

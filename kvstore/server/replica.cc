@@ -260,10 +260,10 @@ void Replica::want_flush() {
 Result<std::uint64_t> Replica::flush() {
   flush_due_ = false;
   const MvccPtr mvcc = published_.mvcc();
-  if (!mvcc->backend->has_committed()) return 0;
+  const bool writes = mvcc->backend->has_committed();
   const MonoTime begin = now();
   auto r = mvcc->backend->flush();
-  deps_.metrics->backend_commit.Observe(std::chrono::duration<double>(now() - begin).count());
+  if (writes) deps_.metrics->backend_commit.Observe(std::chrono::duration<double>(now() - begin).count());
   return r;
 }
 

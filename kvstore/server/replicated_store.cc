@@ -1,6 +1,7 @@
 #include "kvstore/server/replicated_store.h"
 
 #include <algorithm>
+#include <boost/asio/thread_pool.hpp>
 
 #include "base/check.h"
 #include "kvstore/server/errors.h"
@@ -29,6 +30,9 @@ class ReplicatedStore::Impl {
   Rng ids{1};  // of leases that the store names
   std::unique_ptr<Replica> replica;
   std::unique_ptr<StoreThread> thread;
+  // For what blocks: snapshots. Shared with their readers, which may be the last to go.
+  std::shared_ptr<boost::asio::thread_pool> workers = std::make_shared<boost::asio::thread_pool>(1);
+  std::atomic<std::uint64_t> next_file{1};
 
   const Published& published() const { return replica->published(); }
 
@@ -85,6 +89,17 @@ bool all_serializable(const TxnRequest& request) {
   return true;
 }
 
+constexpr std::string_view kSnapshotFile = "snapshot-";
+
+// What a crash in the middle of a snapshot() has left.
+void remove_snapshot_files(FileSystem& fs, const std::string& dir) {
+  const auto names = fs.list(dir);
+  if (!names) return;
+  for (const auto& name : *names) {
+    if (name.starts_with(kSnapshotFile) && name.ends_with(".tmp")) (void)fs.remove(dir + "/" + name);
+  }
+}
+
 ReplicaOptions replica_options(const ReplicatedStoreOptions& o) {
   ReplicaOptions r = o.member;
   r.data_dir = o.data_dir;
@@ -116,6 +131,7 @@ Result<std::unique_ptr<ReplicatedStore>> ReplicatedStore::open(ReplicatedStoreOp
     if (i->thread) i->thread->flush_soon();
   };
   impl->replica = TRY(Replica::open(std::move(deps), replica_options(i->options)));
+  remove_snapshot_files(i->fs, i->options.data_dir);
   impl->thread = std::make_unique<StoreThread>(
       *impl->replica, *i->options.clock, i->options.logger,
       StoreThread::Hooks{i->options.on_failure, i->options.on_removed, i->options.on_ready});
@@ -384,7 +400,10 @@ Task<Result<std::vector<Alarm>>> ReplicatedStore::alarm_deactivate(Alarm alarm) 
 
 Task<Result<std::unique_ptr<SnapshotReader>>> ReplicatedStore::snapshot() {
   if (auto why = impl_->published().refusal()) co_return std::unexpected(*why);
-  co_return make_snapshot_file(*impl_->replica, impl_->fs);
+  const std::string path = impl_->options.data_dir + "/" + std::string(kSnapshotFile) +
+                           std::to_string(impl_->next_file.fetch_add(1)) + ".tmp";
+  co_return co_await make_snapshot_file(impl_->workers, impl_->workers->get_executor(),
+                                        impl_->published().mvcc(), impl_->fs, path);
 }
 
 Task<Result<AuthReply>> ReplicatedStore::auth(AuthCommand command, Identity who) {

@@ -2,76 +2,44 @@
 
 #include <map>
 
+#include "base/blocking.h"
 #include "base/crc32c.h"
-#include "kvstore/backend/etcd_writer.h"
+#include "kvstore/backend/snapshot.h"
 #include "kvstore/server/errors.h"
+#include "kvstore/server/etcd_export.h"
 
 namespace keelson::kvstore {
 namespace {
 
-constexpr std::size_t kPieceBytes = 64 << 10;
-
-EtcdCluster etcd_cluster(const ClusterState& c) {
-  EtcdCluster out;
-  for (const auto& [id, m] : c.members) {
-    out.members.push_back({id, m.name, m.peer_urls, m.client_urls, m.learner});
-  }
-  out.removed.assign(c.removed.begin(), c.removed.end());
-  const auto ids = [](const std::vector<raft::NodeId>& from) {
-    std::vector<std::uint64_t> to;
-    for (raft::NodeId id : from) to.push_back(id.value());
-    return to;
-  };
-  out.voters = ids(c.raft.voters);
-  out.voters_outgoing = ids(c.raft.voters_old);
-  out.learners = ids(c.raft.learners);
-  out.learners_next = ids(c.raft.learners_next);
-  out.auto_leave = c.raft.auto_leave;
-  for (const Alarm& a : c.alarms) out.alarms.push_back({a.member_id, static_cast<std::uint32_t>(a.type)});
-  return out;
-}
-
-class FileReader final : public SnapshotReader {
+class ExportReader final : public SnapshotReader {
  public:
-  FileReader(FileSystem& fs, std::string path, std::unique_ptr<File> file, std::uint64_t size)
-      : fs_(fs), path_(std::move(path)), file_(std::move(file)), size_(size) {}
-  ~FileReader() override {
-    file_.reset();
-    (void)fs_.remove(path_);
-  }
-  std::uint64_t size() const override { return size_; }
+  ExportReader(std::shared_ptr<const void> keep, Executor workers, std::unique_ptr<EtcdExport> file)
+      : keep_(std::move(keep)), workers_(std::move(workers)), file_(std::move(file)) {}
+  std::uint64_t size() const override { return file_->size(); }
   Task<Result<std::string>> read() override {
-    std::string out(kPieceBytes, '\0');
-    const std::size_t n = CO_TRY(file_->pread(out, at_));
-    out.resize(n);
-    at_ += n;
-    co_return out;
+    return run_blocking(workers_, [file = file_] { return file->next(); });
   }
 
  private:
-  FileSystem& fs_;
-  const std::string path_;
-  std::unique_ptr<File> file_;
-  const std::uint64_t size_;
-  std::uint64_t at_ = 0;
+  const std::shared_ptr<const void> keep_;
+  const Executor workers_;
+  const std::shared_ptr<EtcdExport> file_;
 };
+
+// What was acknowledged is committed to the backend, which is at most half a second behind on disk.
+Result<std::unique_ptr<EtcdExport>> write_file(Backend& backend, FileSystem& fs, const std::string& path) {
+  TRY(backend.flush());
+  const auto snapshot = TRY(backend.snapshot());
+  return export_etcd(*snapshot, fs, path);
+}
 
 }  // namespace
 
-Result<std::unique_ptr<SnapshotReader>> make_snapshot_file(Replica& replica, FileSystem& fs) {
-  // What was acknowledged must be in it: the backend is at most half a second behind.
-  const MvccPtr mvcc = replica.published().mvcc();
-  TRY(mvcc->backend->flush());
-  auto snapshot = TRY(mvcc->backend->snapshot());
-  ClusterState cluster = *replica.published().cluster();
-  static std::atomic<std::uint64_t> next{1};
-  const std::string path =
-      replica.options().data_dir + "/snapshot-" + std::to_string(next.fetch_add(1)) + ".tmp";
-  if (fs.exists(path)) TRY(fs.remove(path));
-  const std::uint64_t size =
-      TRY(write_etcd_file(*snapshot, etcd_cluster(cluster), *replica.published().auth(), fs, path));
-  auto file = TRY(fs.open(path, OpenMode::kRead));
-  return std::unique_ptr<SnapshotReader>(new FileReader(fs, path, std::move(file), size));
+Task<Result<std::unique_ptr<SnapshotReader>>> make_snapshot_file(std::shared_ptr<const void> keep,
+                                                                 Executor workers, MvccPtr mvcc,
+                                                                 FileSystem& fs, std::string path) {
+  auto file = CO_TRY(co_await run_blocking(workers, [&] { return write_file(*mvcc->backend, fs, path); }));
+  co_return std::make_unique<ExportReader>(std::move(keep), workers, std::move(file));
 }
 
 Result<HashKv> hash_versions(const Mvcc& mvcc, Revision revision) {

@@ -1,7 +1,7 @@
 #include "raft/transport/peer_handler.h"
 
+#include "base/blocking.h"
 #include "raft/core/message_codec.h"
-#include "raft/transport/blocking.h"
 #include "raft/transport/frame.h"
 
 namespace keelson::raft {

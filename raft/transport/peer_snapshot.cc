@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/blocking.h"
 #include "raft/core/message_codec.h"
-#include "raft/transport/blocking.h"
 #include "raft/transport/frame.h"
 #include "raft/transport/peer.h"
 

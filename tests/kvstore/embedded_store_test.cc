@@ -4,6 +4,7 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include "kvstore/backend/etcd_reader.h"
 #include "tests/kvstore/store_fixture.h"
 
 namespace keelson::kvstore {
@@ -40,6 +41,33 @@ TEST_F(EmbeddedStoreTest, PutsReadsHistoryAndRestart) {
   check();
   EXPECT_EQ(store_->state_hash(), hash);
   EXPECT_EQ(put("c", "3")->revision, 6);
+}
+
+TEST_F(EmbeddedStoreTest, SnapshotFileHoldsWhatWasAcknowledged) {
+  open();
+  for (int i = 0; i < 300; ++i) put("k/" + std::to_string(i), std::string(4000, 'v'));
+  del("k/7");
+  auto reader = *run(store_->snapshot());
+  EXPECT_EQ(put("k/8", "after it")->revision, 303);  // the reader stops nobody, and does not see it
+  const std::string path = dir_.path() + "/snapshot.db";
+  auto& fs = posix_file_system();
+  {
+    auto out = *fs.open(path, OpenMode::kCreate);
+    for (;;) {
+      auto piece = run(reader->read());
+      ASSERT_TRUE(piece) << piece.error().message;
+      if (piece->empty()) break;
+      ASSERT_TRUE(out->append(*piece));
+    }
+    EXPECT_EQ(*out->size(), reader->size() + 32);
+  }
+  auto file = EtcdReader::open(fs, path, EtcdReader::Digest::kVerify);
+  ASSERT_TRUE(file) << file.error().message;
+  auto status = *(*file)->status();
+  EXPECT_EQ(status.revision, 302);
+  EXPECT_EQ(status.total_keys, 299);
+  for (const auto& name : *fs.list(options_.data_dir))
+    EXPECT_EQ(name.find("snapshot"), std::string::npos) << name;
 }
 
 TEST_F(EmbeddedStoreTest, SecondProcessIsRefused) {

@@ -74,7 +74,7 @@ TEST(Etcdutl, AcceptsOurSnapshots) {
       ASSERT_TRUE(out->append(*piece));
     }
   }
-  auto reader = *EtcdReader::open(fs, db, EtcdReader::Digest::kIgnore);
+  auto reader = *EtcdReader::open(fs, db, EtcdReader::Digest::kVerify);
   auto ours = *reader->status();
   const Ran status = run(peers() + "/etcdutl snapshot status -w json " + db);
   ASSERT_EQ(status.code, 0) << status.out;
@@ -83,8 +83,7 @@ TEST(Etcdutl, AcceptsOurSnapshots) {
                 ",\"totalKey\":" + std::to_string(ours.total_keys) +
                 ",\"totalSize\":" + std::to_string(ours.total_size) + ",\"version\":\"3.7.0\"}\n");
   EXPECT_EQ(ours.revision, m->meta.revision);
-  const Ran restore =
-      run(peers() + "/etcdutl snapshot restore --skip-hash-check --data-dir " + dir.path() + "/etcd " + db);
+  const Ran restore = run(peers() + "/etcdutl snapshot restore --data-dir " + dir.path() + "/etcd " + db);
   EXPECT_EQ(restore.code, 0) << restore.out;
   // hashkv recomputes over the versions: a restored etcd sees the same revision.
   const Ran hash = run(peers() + "/etcdutl hashkv -w json " + dir.path() + "/etcd/member/snap/db");

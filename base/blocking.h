@@ -1,5 +1,5 @@
 // Blocking work beside a coroutine: it runs on the workers while the coroutine stays on its own executor,
-// where alone its cancellation may be delivered. Internal to raft/transport.
+// where alone its cancellation may be delivered.
 #pragma once
 
 #include <boost/asio/post.hpp>
@@ -13,7 +13,7 @@
 #include "base/async.h"
 #include "base/task.h"
 
-namespace keelson::raft {
+namespace keelson {
 
 // What `f()` returns. A cancelled caller waits for its end too: `f` may use what the caller owns.
 template <class F>
@@ -43,4 +43,4 @@ Task<std::invoke_result_t<F&>> run_blocking(Executor workers, F f) {
   co_return std::move(*state->value);
 }
 
-}  // namespace keelson::raft
+}  // namespace keelson
