@@ -128,8 +128,8 @@ std::string encode(const AppMessage& m) {
       encode_change(out, m.change);
       w.end(mark);
     }
-    if (m.target != 0) w.fixed64(7, m.target);
   }
+  if (m.target != 0) w.fixed64(7, m.target);
   if (m.error) {
     auto mark = w.begin(8);
     w.uint(1, static_cast<std::uint64_t>(m.error->code));

@@ -47,11 +47,15 @@ void Replica::receive_app(raft::NodeId from, Bytes payload) {
       judge_hashes();
       break;
     case AppMessage::Kind::kRemoved:
-      if (m->target != id_ || !cluster_.members.contains(from.value())) break;
-      deps_.logger.warn("a member says that this one was removed", {{"from", id_text(from.value())}});
-      removed_ = true;
+      if (m->target == id_) told_removed(from);
       break;
   }
+}
+
+void Replica::told_removed(raft::NodeId by) {
+  if (failed_ || stopped_ || removed_) return;
+  deps_.logger.warn("a member says that this one was removed", {{"from", id_text(by.value())}});
+  removed_ = true;
 }
 
 void Replica::unreachable(raft::NodeId id, bool reset) {
@@ -94,12 +98,12 @@ bool Replica::step() {
 void Replica::handle_ready() {
   raft::Ready r = node_->take_ready();
   send(std::move(r.messages));
-  for (auto& e : r.committed) to_apply_.push_back(std::move(e));
   auto durable = persist(r);
   if (!durable) {
     fail_with(durable.error());
     return;
   }
+  for (auto& e : r.committed) to_apply_.push_back(std::move(e));
   node_->persisted(r.number);
   send(std::move(r.messages_after_persist));
   note_role();
@@ -116,7 +120,11 @@ Result<void> Replica::persist(const raft::Ready& r) {
     note_entries(r.entries);
   }
   if (r.hard_state && !r.snapshot) wal_->set_hard_state(*r.hard_state);
-  if (r.must_sync || !r.entries.empty()) TRY(wal_->sync());
+  // A membership that is acted on must not be forgotten: after 2 -> 1 the one that stays would ask the gone
+  // for votes for ever. The hard state's commit index says that the change is committed.
+  const bool members = std::ranges::any_of(
+      r.committed, [](const raft::Entry& e) { return e.type == raft::EntryType::kConfChange; });
+  if (r.must_sync || !r.entries.empty() || members) TRY(wal_->sync());
   return {};
 }
 

@@ -155,6 +155,8 @@ class Replica {
   void receive_app(raft::NodeId from, Bytes payload);
   void unreachable(raft::NodeId id, bool reset);
   void snapshot_sent(raft::NodeId to, bool delivered);
+  // `by` says that this member was removed from the cluster for good.
+  void told_removed(raft::NodeId by);
   // Always finished some day, by step(), tick() or stop(), or before this returns.
   void submit(PendingPtr p);
   // options.tick has passed.

@@ -429,6 +429,9 @@ void ReplicatedStore::on_unreachable(raft::NodeId id, bool reset) {
 void ReplicatedStore::on_snapshot_sent(raft::NodeId to, bool delivered) {
   impl_->thread->post([to, delivered](Replica& r) { r.snapshot_sent(to, delivered); });
 }
+void ReplicatedStore::on_removed(raft::NodeId by) {
+  impl_->thread->post([by](Replica& r) { r.told_removed(by); });
+}
 Result<std::unique_ptr<raft::SnapshotSink>> ReplicatedStore::on_snapshot(const raft::Message& message) {
   return impl_->replica->receive_snapshot(message);
 }
