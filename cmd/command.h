@@ -14,6 +14,7 @@ int run_cleanup(std::vector<std::string> args);
 int run_controller_manager(std::vector<std::string> args);
 int run_kv(std::vector<std::string> args);
 int run_kubelet(std::vector<std::string> args);
+int run_kvstore(std::vector<std::string> args);
 int run_proxy(std::vector<std::string> args);
 int run_scheduler(std::vector<std::string> args);
 int run_status(std::vector<std::string> args);

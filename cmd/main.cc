@@ -19,6 +19,7 @@ constexpr Entry kCommands[] = {
     {"controller-manager", keelson::cmd::run_controller_manager, "deployments, replica sets, endpoints, nodes, garbage …"},
     {"kubelet", keelson::cmd::run_kubelet, "a node: runs pods over its own containerd"},
     {"kv", keelson::cmd::run_kv, "offline work on a store's files: snapshot status, snapshot restore"},
+    {"kvstore", keelson::cmd::run_kvstore, "one member of the replicated store: speaks the etcd v3 API, takes etcd's flags"},
     {"proxy", keelson::cmd::run_proxy, "services to iptables rules of this host"},
     {"scheduler", keelson::cmd::run_scheduler, "gives pods their nodes"},
     {"up", keelson::cmd::run_up, "a whole cluster of one node in this process"},

@@ -81,6 +81,7 @@ enum class AutoCompaction : std::uint8_t { kOff, kPeriodic, kRevision };
 
 struct ReplicaOptions {
   std::string data_dir;
+  std::string wal_dir;  // empty: data_dir + "/wal"
   std::string name = "default";
   std::vector<std::string> client_urls;  // published once the member is part of its cluster
 

@@ -148,7 +148,7 @@ Result<void> Replica::recover() {
 Result<void> Replica::open_log(bool has_members, raft::Restored& restored, MemberIdentity& identity) {
   const raft::Index applied(meta_.applied_index);
   raft::WalOptions w;
-  w.dir = options_.data_dir + "/wal";
+  w.dir = options_.wal_dir.empty() ? options_.data_dir + "/wal" : options_.wal_dir;
   w.segment_bytes = options_.wal_segment_bytes;
   w.applied = applied;
   w.applied_term = raft::Term(meta_.applied_term);

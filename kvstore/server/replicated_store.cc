@@ -68,6 +68,9 @@ class ReplicatedStore::Impl {
 
 namespace {
 
+// What LevelDB holds in memory is not counted; etcdctl divides by the size.
+constexpr std::uint64_t kDbSizeMin = 4096;
+
 bool puts(const TxnRequest& request) {
   for (const auto* ops : {&request.success, &request.failure}) {
     for (const auto& op : *ops) {
@@ -156,6 +159,10 @@ std::uint64_t ReplicatedStore::id() const {
 }
 std::uint64_t ReplicatedStore::cluster() const {
   return impl_->published().cluster()->cluster_id;
+}
+
+std::shared_ptr<const ClusterState> ReplicatedStore::cluster_state() const {
+  return impl_->published().cluster();
 }
 
 // ---- Reads
@@ -323,7 +330,7 @@ MemberStatus ReplicatedStore::status() const {
   s.raft_index = p.committed();
   s.raft_term = p.term();
   s.raft_applied_index = p.applied();
-  s.db_size = mvcc->backend->disk_bytes();
+  s.db_size = std::max(mvcc->backend->disk_bytes(), kDbSizeMin);
   s.db_size_in_use = s.db_size;
   s.db_quota = impl_->replica->options().quota_bytes;
   s.learner = p.learner();

@@ -74,6 +74,8 @@ class ReplicatedStore final : public Member, public raft::TransportSink {
   bool ready() const;
   std::uint64_t id() const;
   std::uint64_t cluster() const;  // the cluster's id
+  // Who the members are, as this one has applied it.
+  std::shared_ptr<const ClusterState> cluster_state() const;
 
   // ---- Store and Member
   Task<Result<RangeResult>> range(RangeRequest request) override;

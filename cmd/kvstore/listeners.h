@@ -1,0 +1,47 @@
+// Listeners: the servers of one side (clients, peers, metrics), one for each URL, with certificates that are
+// read again when their files change.
+//
+// Thread rule: one thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cmd/kvstore/config.h"
+#include "net/server.h"
+
+namespace keelson::cmd {
+
+class Listeners {
+ public:
+  // All outlive this; `config` is the whole member's, `tls` this side's.
+  Listeners(const KvstoreConfig& config, TlsFiles tls, std::vector<Executor> executors, Clock& clock, Logger logger);
+
+  // Listens on all of `urls` at once. kInvalidArgument: certificates; others: an address cannot be had.
+  Result<void> listen(const std::vector<Url>& urls, net::Handler& handler);
+  // Takes up certificates that have changed since. What cannot be read is logged, and the old ones stay.
+  // True: there were new ones.
+  bool reload();
+  // Ends all; exchanges have `grace` to end by themselves.
+  Task<> stop(Duration grace);
+
+  const TlsFiles& tls() const { return tls_; }
+
+ private:
+  struct Open {
+    std::unique_ptr<net::Server> server;
+    bool tls = false;
+  };
+  const KvstoreConfig& config_;
+  const TlsFiles tls_;
+  const std::vector<Executor> executors_;
+  Clock& clock_;
+  Logger logger_;
+  std::vector<Open> open_;
+  std::string stamp_;
+};
+
+}  // namespace keelson::cmd

@@ -1,0 +1,70 @@
+#include "cmd/kvstore/store_options.h"
+
+#include <algorithm>
+
+namespace keelson::cmd {
+namespace {
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> out;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto comma = std::min(text.find(',', at), text.size());
+    if (comma > at) out.push_back(text.substr(at, comma - at));
+    at = comma + 1;
+  }
+  if (out.empty()) out.emplace_back("*");
+  return out;
+}
+
+Result<void> set_compaction(const KvstoreConfig& config, kvstore::ReplicaOptions& o) {
+  const CompactionPolicy policy = TRY(compaction_policy(config));
+  if (policy.period) {
+    o.auto_compaction = kvstore::AutoCompaction::kPeriodic;
+    o.auto_compaction_period = *policy.period;
+  } else if (policy.revisions) {
+    o.auto_compaction = kvstore::AutoCompaction::kRevision;
+    o.auto_compaction_revisions = *policy.revisions;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<kvstore::ReplicatedStoreOptions> store_options(const KvstoreConfig& config) {
+  kvstore::ReplicatedStoreOptions o;
+  o.max_txn_ops = static_cast<std::size_t>(config.max_txn_ops);
+  o.max_request_bytes = static_cast<std::size_t>(config.max_request_bytes);
+  o.progress_interval = config.watch_progress_notify_interval;
+  auto& m = o.member;
+  m.name = config.name;
+  m.client_urls = texts(config.advertise_client_urls);
+  m.cluster_token = config.initial_cluster_token;
+  m.join = config.initial_cluster_state == "existing";
+  m.force_new_cluster = config.force_new_cluster;
+  m.tick = std::chrono::milliseconds(config.heartbeat_ms);
+  m.election_ticks = static_cast<int>(config.election_ms / config.heartbeat_ms);
+  m.pre_vote = config.pre_vote;
+  if (config.quota_backend_bytes > 0) m.quota_bytes = static_cast<std::uint64_t>(config.quota_backend_bytes);
+  if (config.quota_backend_bytes < 0) m.quota_bytes = 0;
+  m.keep_entries = static_cast<std::size_t>(config.snapshot_catchup_entries);
+  m.max_learners = static_cast<std::size_t>(config.max_learners);
+  m.strict_reconfig_check = config.strict_reconfig_check;
+  TRY(set_compaction(config, m));
+  return o;
+}
+
+kvstore::etcd::ApiOptions api_options(const KvstoreConfig& config) {
+  kvstore::etcd::ApiOptions o;
+  o.max_request_bytes = static_cast<std::size_t>(config.max_request_bytes);
+  o.max_txn_ops = static_cast<std::size_t>(config.max_txn_ops);
+  o.watch_progress_interval = config.watch_progress_notify_interval;
+  o.election_timeout = std::chrono::milliseconds(config.election_ms);
+  o.extensive_metrics = config.metrics == "extensive";
+  o.json_gateway = config.enable_grpc_gateway;
+  o.client_cert_auth = config.client_tls.client_cert_auth;
+  o.cors = split(config.cors);
+  o.host_whitelist = split(config.host_whitelist);
+  return o;
+}
+
+}  // namespace keelson::cmd
