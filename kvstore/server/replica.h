@@ -356,6 +356,7 @@ class Replica {
   MonoTime leader_lost_{};      // when a leader was last lost
   std::set<LeaseId> revoking_;  // proposed in this term
   MonoTime next_checkpoint_{};
+  bool was_full_ = false;  // the quota was exceeded since the alarm was last cleared
   MonoTime next_alarm_{};
 
   // ---- members

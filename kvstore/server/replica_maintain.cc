@@ -48,7 +48,10 @@ void Replica::watch_quota() {
   const Alarm mine{id_, AlarmType::kNoSpace};
   const bool raised = std::ranges::find(cluster_.alarms, mine) != cluster_.alarms.end();
   const bool full = stored_bytes() > options_.quota_bytes;
-  if (raised == full || now() < next_alarm_) return;
+  if (now() < next_alarm_) return;
+  // An alarm that somebody raised by hand stays until it is disarmed.
+  if (full || !raised) was_full_ = full;
+  if (raised == full || (raised && !was_full_)) return;
   if (node_->propose(Bytes(encode_alarm(mine, full))).has_value()) {
     next_alarm_ = now() + 2 * options_.election_ticks * options_.tick;
   }

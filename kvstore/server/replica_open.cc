@@ -131,6 +131,7 @@ Result<void> Replica::recover() {
   config.faults = options_.faults.core;
   node_ = std::make_unique<raft::Node>(config, std::move(restored), *deps_.rng);
   cluster_changed();
+  was_full_ = std::ranges::find(cluster_.alarms, Alarm{id_, AlarmType::kNoSpace}) != cluster_.alarms.end();
   auth_hash_ = hash_text(auth_.encode());
   hub_.resync(mvcc_->state->revision(), false);
   published_.mvcc_ = mvcc_;
