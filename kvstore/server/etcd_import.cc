@@ -85,14 +85,14 @@ Result<EtcdImported> import_state(EtcdReader& reader, FileSystem& fs, const std:
 
 Result<void> make_log(FileSystem& fs, const std::string& dir, const EtcdImportOptions& options,
                       const ClusterState& cluster) {
+  constexpr raft::Index kIndex(kFirstIndex);
+  constexpr raft::Term kTerm(kFirstTerm);
   raft::WalOptions w;
   w.dir = dir;
-  w.applied = w.snapshot_index = raft::Index(kFirstIndex);
-  w.applied_term = w.snapshot_term = raft::Term(kFirstTerm);
   auto opened = TRY(raft::Wal::open(fs, std::move(w)));
-  opened.wal->set_membership(raft::Index(), encode(MemberIdentity{options.id, cluster}));
-  opened.wal->set_hard_state({raft::Term(kFirstTerm), raft::NodeId(), raft::Index(kFirstIndex)});
-  return opened.wal->sync();
+  opened.wal->set_membership(kIndex, encode(MemberIdentity{options.id, cluster}));
+  opened.wal->set_hard_state({kTerm, raft::NodeId(), kIndex});
+  return opened.wal->reset_to(kIndex, kTerm);
 }
 
 }  // namespace
