@@ -48,6 +48,9 @@ struct BackendMeta {
   // The applied index of the snapshot that this database was built from; 0: it grew here. While the log ends
   // before it, the member crashed between switching to the database and starting its log anew.
   std::uint64_t snapshot_index = 0;
+  // Over leases and system records, as state_hash is over versions; 0: not recorded. Its owner's to make and
+  // to check: LevelDB's log reader steps over a damaged block.
+  std::uint64_t records_hash = 0;
   bool operator==(const BackendMeta&) const = default;
 };
 

@@ -53,6 +53,7 @@ std::string encode_meta(const BackendMeta& m) {
   w.boolean(5, m.compaction_done);
   w.fixed64(6, m.state_hash);
   if (m.snapshot_index != 0) w.uint(7, m.snapshot_index);
+  if (m.records_hash != 0) w.fixed64(8, m.records_hash);
   return out;
 }
 
@@ -80,6 +81,9 @@ bool decode_meta(std::string_view bytes, BackendMeta& m) {
         break;
       case 7:
         m.snapshot_index = r.uint();
+        break;
+      case 8:
+        m.records_hash = r.fixed64();
         break;
       default:
         break;

@@ -193,6 +193,10 @@ class Replica {
   const raft::Node& node() const { return *node_; }
   State& state() { return *mvcc_->state; }
   raft::Index applied() const { return applied_; }
+  // The backend has it on disk.
+  raft::Index durable() const { return durable_; }
+  // Snapshots of other members that took the place of everything here, in this life.
+  std::uint64_t installs() const { return installs_; }
   // Over everything that members must agree on, at applied().
   std::uint64_t agreement_hash() const;
   // Tests: changes this member's state behind everybody's back, as a broken memory would.
@@ -202,6 +206,7 @@ class Replica {
   struct Loaded;
   class Sink;
   using Pendings = std::vector<PendingPtr>;
+  using RecordHashes = std::map<std::string, std::uint64_t, std::less<>>;  // of system records, by name
 
   Replica(ReplicaDeps deps, ReplicaOptions options);
 
@@ -241,6 +246,7 @@ class Replica {
   void commit_effects();
   void cluster_changed();
   void save_members();
+  void save_record(std::string_view name, std::string bytes);
   void run_compaction();
 
   // ---- requests (replica_requests.cc)
@@ -318,6 +324,7 @@ class Replica {
   raft::Index applied_;
   raft::Term applied_term_;
   BackendMeta meta_;
+  RecordHashes record_hashes_;
   bool corrupt_ = false;  // alarms
   bool no_space_ = false;
   std::uint64_t cluster_hash_ = 0;  // of cluster_ and auth_, for agreement_hash()
@@ -350,7 +357,8 @@ class Replica {
   raft::Role role_ = raft::Role::kFollower;
   raft::NodeId leader_;
   raft::Term term_;
-  bool led_ = false;            // has been leader
+  bool led_ = false;  // has been leader
+  std::uint64_t installs_ = 0;
   bool leading_ = false;        // leader, and everything of earlier terms is applied
   MonoTime leader_since_{};     // when leader_ became known
   MonoTime leader_lost_{};      // when a leader was last lost

@@ -173,7 +173,7 @@ void Replica::apply_command(const Command& c, raft::Index index, Outcome& outcom
       if (c.auth.kind == AuthCommand::Kind::kAuthenticate) break;  // tokens are no state
       std::string record = auth_.encode();
       auth_hash_ = hash_text(record);
-      mvcc_->backend->put_system(kAuthRecord, std::move(record));
+      save_record(kAuthRecord, std::move(record));
       std::lock_guard lock(published_.mu_);
       published_.auth_ = auth_.view();
       break;
@@ -249,7 +249,7 @@ void Replica::apply_alarm(const Command& c, Outcome& outcome) {
   deps_.logger.warn(c.activate ? "alarm raised" : "alarm disarmed",
                     {{"alarm", c.alarm.type == AlarmType::kNoSpace ? "NOSPACE" : "CORRUPT"},
                      {"member", id_text(c.alarm.member_id)}});
-  mvcc_->backend->put_system(kAlarmsRecord, encode_alarms(alarms));
+  save_record(kAlarmsRecord, encode_alarms(alarms));
   cluster_changed();
 }
 
@@ -302,10 +302,15 @@ void Replica::apply_conf_change(const raft::Entry& entry) {
 }
 
 void Replica::save_members() {
-  mvcc_->backend->put_system(kMembersRecord, encode_members(cluster_));
-  mvcc_->backend->put_system(kMembershipRecord, raft::encode(cluster_.raft));
+  save_record(kMembersRecord, encode_members(cluster_));
+  save_record(kMembershipRecord, raft::encode(cluster_.raft));
   cluster_changed();
   set_peers();
+}
+
+void Replica::save_record(std::string_view name, std::string bytes) {
+  record_hashes_.insert_or_assign(std::string(name), hash_record(name, bytes));
+  mvcc_->backend->put_system(name, std::move(bytes));
 }
 
 // Shows the new state of the cluster to other threads, and remembers what of it matters here.
@@ -337,6 +342,7 @@ void Replica::commit_effects() {
   meta_.compacted = state.compacted().load(std::memory_order_relaxed);
   meta_.compaction_done = !state.compacting();
   meta_.state_hash = state.state_hash();
+  meta_.records_hash = records_hash(state.leases(), record_hashes_);
   mvcc_->backend->commit(meta_, std::exchange(effects_.leases, {}), std::exchange(effects_.dropped, {}));
   state.publish();
   published_.applied_.store(applied_.value(), std::memory_order_release);

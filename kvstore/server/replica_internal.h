@@ -18,6 +18,7 @@ struct Replica::Loaded {
   bool has_members = false;  // the database has a members record; else of first light, or new
   ClusterState cluster;
   AuthStore auth;
+  RecordHashes records;  // of what was read
 };
 
 inline std::uint64_t mix_hash(std::uint64_t h, std::uint64_t v) {
@@ -32,5 +33,13 @@ inline std::uint64_t hash_text(std::string_view s) {
   for (unsigned char c : s) h = (h ^ c) * 0x100000001b3ULL;
   return h;
 }
+
+inline std::uint64_t hash_record(std::string_view name, std::string_view bytes) {
+  return mix_hash(hash_text(name), hash_text(bytes));
+}
+
+// BackendMeta::records_hash.
+std::uint64_t records_hash(const LeaseTable& leases,
+                           const std::map<std::string, std::uint64_t, std::less<>>& records);
 
 }  // namespace keelson::kvstore

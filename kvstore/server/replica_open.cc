@@ -56,6 +56,13 @@ Backend::Options Replica::backend_options(const std::string& dir) const {
   return o;
 }
 
+std::uint64_t records_hash(const LeaseTable& leases,
+                           const std::map<std::string, std::uint64_t, std::less<>>& records) {
+  std::uint64_t h = leases.hash();
+  for (const auto& [name, hash] : records) h = mix_hash(h, hash);
+  return std::max<std::uint64_t>(h, 1);
+}
+
 Result<Replica::Loaded> Replica::load(const Backend::Options& options, MonoTime now, bool leases) {
   Loaded out;
   out.dir = options.dir;
@@ -69,6 +76,7 @@ Result<Replica::Loaded> Replica::load(const Backend::Options& options, MonoTime 
     if (leases) state.load_lease(id, ttl_s, now, remaining_s);
   };
   loader.system = [&](std::string_view name, std::string_view bytes) {
+    out.records.insert_or_assign(std::string(name), hash_record(name, bytes));
     const auto take = [&]() -> Result<void> {
       if (name == kMembersRecord) {
         out.has_members = true;
@@ -90,6 +98,11 @@ Result<Replica::Loaded> Replica::load(const Backend::Options& options, MonoTime 
     return fail(Code::kDataLoss,
                 "backend in " + options.dir + " is corrupt: its versions do not hash to what was recorded");
   }
+  if (leases && out.meta.records_hash != 0 &&
+      records_hash(state.leases(), out.records) != out.meta.records_hash) {
+    return fail(Code::kDataLoss,
+                "backend in " + options.dir + " is corrupt: its records do not hash to what was recorded");
+  }
   state.finish_load(out.meta.revision, out.meta.compacted, out.meta.compaction_done);
   return out;
 }
@@ -105,6 +118,7 @@ Result<void> Replica::recover() {
   mvcc_->state->set_fault_drops_live_version(options_.faults.compaction_drops_live_version);
   meta_ = loaded.meta;
   auth_ = std::move(loaded.auth);
+  record_hashes_ = std::move(loaded.records);
   durable_ = raft::Index(meta_.applied_index);
 
   raft::Restored restored;

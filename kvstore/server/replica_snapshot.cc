@@ -124,6 +124,7 @@ Result<void> Replica::install(const raft::SnapshotMeta& meta) {
   mvcc_->state->leases().renew_all(now());
   meta_ = loaded->meta;
   auth_ = std::move(loaded->auth);
+  record_hashes_ = std::move(loaded->records);
   auth_hash_ = hash_text(auth_.encode());
   cluster_ = std::move(loaded->cluster);
   applied_ = meta.index;
@@ -150,6 +151,7 @@ Result<void> Replica::install(const raft::SnapshotMeta& meta) {
   for (auto& p : std::exchange(compact_waiters_, {})) p->finish();
   const Revision now_at = mvcc_->state->revision();
   hub_.resync(now_at, !options_.faults.event_lost_at_resync);
+  ++installs_;
   deps_.metrics->snapshots_installed.Increment();
   deps_.logger.info("snapshot installed", {{"index", meta.index.value()}, {"revision", now_at}});
   finish_reads();
