@@ -74,7 +74,9 @@ std::string describe(const Op& op) {
   } else {
     out += op.status == Op::Status::kFailed ? " -> failed: " + op.error : " -> unknown " + op.error;
   }
-  const auto ms = [](std::int64_t ns) { return ns == kNever ? "never" : std::to_string(ns / 1'000'000) + " ms"; };
+  const auto ms = [](std::int64_t ns) {
+    return ns == kNever ? "never" : std::to_string(ns / 1'000'000) + " ms";
+  };
   return out + " [" + ms(op.invoked_ns) + ", " + ms(op.returned_ns) + "]";
 }
 
@@ -82,8 +84,8 @@ std::string describe(const Event& e) {
   std::string out = e.type == Event::Type::kPut ? "put " : "delete ";
   out += e.kv.key.view();
   if (e.type == Event::Type::kPut) {
-    out += "=" + std::string(e.kv.value.view()) + " create " + std::to_string(e.kv.create_revision) + " version " +
-           std::to_string(e.kv.version);
+    out += "=" + std::string(e.kv.value.view()) + " create " + std::to_string(e.kv.create_revision) +
+           " version " + std::to_string(e.kv.version);
   }
   return out + " at " + std::to_string(e.kv.mod_revision);
 }

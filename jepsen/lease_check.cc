@@ -18,7 +18,9 @@ Violations check_leases(const std::vector<Op>& ops, const Model& model,
     auto author = authors.find(entry.revision);
     if (author == authors.end() || author->second != nullptr || entry.events.empty()) continue;
     const auto* v = model.find(entry.events.front().kv.key, entry.revision - 1);
-    if (v == nullptr || v->lease == 0 || revokes.contains(v->lease)) continue;
+    if (v == nullptr || v->lease == 0) continue;
+    auto revoke = revokes.find(v->lease);
+    if (revoke != revokes.end() && revoke->second->invoked_ns <= entry.at_ns) continue;
     for (const Op* op : renewals[v->lease]) {
       if (op->returned_ns > entry.at_ns) continue;
       const auto ttl_ns = static_cast<double>(op->ttl_s) * 1e9 * (1 - options.drift_max);

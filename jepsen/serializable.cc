@@ -44,9 +44,8 @@ bool same(const std::vector<Event>& a, const std::vector<Event>& b) {
 }
 
 bool wrote(const TxnResult& result) {
-  return std::any_of(result.responses.begin(), result.responses.end(), [](const TxnOpResult& r) {
-    return r.kind == TxnOp::Kind::kPut || r.deleted > 0;
-  });
+  return std::any_of(result.responses.begin(), result.responses.end(),
+                     [](const TxnOpResult& r) { return r.kind == TxnOp::Kind::kPut || r.deleted > 0; });
 }
 
 std::string at(Revision r) {
@@ -148,7 +147,8 @@ class Checker {
     if (put != entry.events.end()) {
       auto it = by_value_.find(put->kv.value.view());
       if (it == by_value_.end()) {
-        return violation("real", at(entry.revision) + describe(*put) + ": nobody asked for it a first, or a second, time");
+        return violation(
+            "real", at(entry.revision) + describe(*put) + ": nobody asked for it a first, or a second, time");
       }
       const Op& op = *it->second;
       if (op.status == Op::Status::kFailed) {
@@ -184,7 +184,8 @@ class Checker {
       return false;
     }
     auto it = revokes_.find(v->lease);
-    out_.authors.emplace(entry.revision, it == revokes_.end() ? nullptr : it->second);
+    const bool revoked = it != revokes_.end() && (entry.at_ns == 0 || it->second->invoked_ns <= entry.at_ns);
+    out_.authors.emplace(entry.revision, revoked ? it->second : nullptr);
     return true;
   }
 
@@ -201,7 +202,8 @@ class Checker {
       if (op.kind == Op::Kind::kRange) all.push_back({&op, op.range_result.revision, false});
     }
     for (const auto& [r, op] : out_.authors) {
-      if (op != nullptr && op->status == Op::Status::kUnknown) all.push_back({op, r, true});
+      if (op != nullptr && op->kind == Op::Kind::kTxn && op->status == Op::Status::kUnknown)
+        all.push_back({op, r, true});
     }
     std::vector<const Placed*> by_start;
     std::vector<const Placed*> by_end;
@@ -224,7 +226,8 @@ class Checker {
       }
       if (floor == nullptr) continue;
       const bool may_be_old = p->op->kind == Op::Kind::kRange && p->op->range.serializable;
-      if (may_be_old || p->revision > floor->revision || (!p->write && p->revision == floor->revision)) continue;
+      if (may_be_old || p->revision > floor->revision || (!p->write && p->revision == floor->revision))
+        continue;
       violation("real time", describe(*p->op) + " (revision " + std::to_string(p->revision) +
                                  ") was invoked after the end of " + describe(*floor->op));
     }

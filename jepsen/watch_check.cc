@@ -37,15 +37,16 @@ class WatchChecker {
 
  private:
   void violation(const char* property, const std::string& text) {
-    out_.push_back({std::string("watch ") + property,
-                    "watch " + std::to_string(watch_.id) + " of [" + watch_.request.key + "," +
-                        watch_.request.end + ") from " + std::to_string(watch_.request.start_revision) + ": " +
-                        text});
+    out_.push_back(
+        {std::string("watch ") + property, "watch " + std::to_string(watch_.id) + " of [" +
+                                               watch_.request.key + "," + watch_.request.end + ") from " +
+                                               std::to_string(watch_.request.start_revision) + ": " + text});
   }
 
   void check_batch(const WatchBatch& batch) {
     if (batch.events.empty()) {  // a bookmark
-      if (batch.revision < bookmark_) violation("Bookmarkable", "bookmarks went back to " + std::to_string(batch.revision));
+      if (batch.revision < bookmark_)
+        violation("Bookmarkable", "bookmarks went back to " + std::to_string(batch.revision));
       if (begin(batch.revision + 1)) expect_nothing_missed(batch.revision + 1, {});
       bookmark_ = std::max(bookmark_, batch.revision);
       next_ = std::max(next_, batch.revision + 1);
@@ -68,16 +69,19 @@ class WatchChecker {
   void check_event(const Event& e, Revision batch_revision) {
     const Revision r = e.kv.mod_revision;
     if (!wanted(watch_.request, e)) return violation("Filter", "nobody wanted " + describe(e));
-    if (r > batch_revision) violation("Bookmarkable", describe(e) + " in a batch of " + std::to_string(batch_revision));
+    if (r > batch_revision)
+      violation("Bookmarkable", describe(e) + " in a batch of " + std::to_string(batch_revision));
     if (!seen_.emplace(r, std::string(e.kv.key.view())).second) {
       // A key may change twice in one revision: deleted, then put.
       const LoggedRevision* logged = model_.logged(r);
-      const auto times = logged == nullptr ? 0 : std::count_if(logged->events.begin(), logged->events.end(), [&](const Event& x) {
-        return x.kv.key == e.kv.key;
-      });
+      const auto times = logged == nullptr
+                             ? 0
+                             : std::count_if(logged->events.begin(), logged->events.end(),
+                                             [&](const Event& x) { return x.kv.key == e.kv.key; });
       if (times < 2) return violation("Unique", "delivered twice: " + describe(e));
     }
-    if (r <= bookmark_) violation("Bookmarkable", describe(e) + " after the bookmark of " + std::to_string(bookmark_));
+    if (r <= bookmark_)
+      violation("Bookmarkable", describe(e) + " after the bookmark of " + std::to_string(bookmark_));
     if (r < last_) violation("Ordered", describe(e) + " after revision " + std::to_string(last_));
     if (r < watch_.request.start_revision) violation("Resumable", describe(e) + " is from before its start");
     last_ = std::max(last_, r);
@@ -92,9 +96,8 @@ class WatchChecker {
       return violation("Reliable", "never happened: " + describe(e));
     }
     const auto* before = model_.find(e.kv.key, r - 1);
-    const bool changed_twice = std::count_if(logged->events.begin(), logged->events.end(), [&](const Event& x) {
-                                 return x.kv.key == e.kv.key;
-                               }) > 1;
+    const bool changed_twice = std::count_if(logged->events.begin(), logged->events.end(),
+                                             [&](const Event& x) { return x.kv.key == e.kv.key; }) > 1;
     if (changed_twice) return;
     if (e.type == Event::Type::kPut && (e.kv.create_revision == r) != (before == nullptr)) {
       violation("IsCreate", describe(e));
@@ -107,7 +110,8 @@ class WatchChecker {
                       !(before->value == e.prev_kv->value) || before->version != e.prev_kv->version)) {
       violation("PrevKV", "wrong one of " + describe(e));
     }
-    if (!e.prev_kv && before != nullptr && r - 1 > compacted_) violation("PrevKV", "missing of " + describe(e));
+    if (!e.prev_kv && before != nullptr && r - 1 > compacted_)
+      violation("PrevKV", "missing of " + describe(e));
   }
 
   // Whole revisions only, and none left out between the last batch and this one's end.
@@ -130,7 +134,8 @@ class WatchChecker {
       for (; at < events.size() && events[at].kv.mod_revision == r; ++at) ++got;
       if (got == want) continue;
       if (got > 0) {
-        violation("Atomic", "revision " + std::to_string(r) + " was split: " + std::to_string(got) + " of " + std::to_string(want));
+        violation("Atomic", "revision " + std::to_string(r) + " was split: " + std::to_string(got) + " of " +
+                                std::to_string(want));
       } else if (last_seen_before(r)) {
         violation("Reliable", "lost revision " + std::to_string(r) + ": " + describe(logged->events.front()));
       } else {

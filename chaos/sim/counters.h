@@ -53,7 +53,6 @@ enum class Count : std::uint8_t {
   kDivergences,
   // What became of damage.
   kRefusedToOpen,
-  kRepaired,
   kCount,
 };
 inline constexpr std::size_t kCounts = static_cast<std::size_t>(Count::kCount);

@@ -13,7 +13,10 @@ inline constexpr double kDriftMax = 0.02;
 
 class SimClock final : public Clock {
  public:
-  SimClock(const EventQueue& events, Duration offset) : events_(events), local_(offset) {}
+  // `ahead`: how long the member's step has waited for its disk so far: time has passed for the member though
+  // not for the world. Both outlive it.
+  SimClock(const EventQueue& events, const Duration& ahead, Duration offset)
+      : events_(events), ahead_(ahead), local_(offset) {}
 
   MonoTime now() const override { return MonoTime(local_ + scaled(events_.now() + ahead_ - base_)); }
   WallTime wall() const override {
@@ -33,8 +36,6 @@ class SimClock final : public Clock {
     drift_ = drift;
   }
   void jump_wall(Duration by) { wall_offset_ += by; }
-  // What a step has waited for its disk so far: time has passed for the member though not for the world.
-  void set_ahead(Duration d) { ahead_ = d; }
   double drift() const { return drift_; }
   // True duration until this clock has moved on by `local`.
   Duration true_duration(Duration local) const {
@@ -46,9 +47,9 @@ class SimClock final : public Clock {
     return d + Duration(static_cast<Duration::rep>(static_cast<double>(d.count()) * drift_));
   }
   const EventQueue& events_;
+  const Duration& ahead_;
   MonoTime base_{};
   Duration local_;
-  Duration ahead_{};
   double drift_ = 0;
   Duration wall_offset_{};
 };

@@ -134,23 +134,21 @@ Result<void> SimDisk::write(Inode& inode, const std::string& path, std::string_v
     ++happened_.full_errors;
     return fail(Code::kInternal, "write " + path + ": No space left on device");
   }
-  if (!misdirect_.empty() && data.size() >= kSector && path.find(misdirect_) != std::string::npos &&
-      inode.data.size() >= offset + data.size() + kSector) {
-    // One sector of it lands on another sector of the same file; where it belongs stays what was there.
-    const std::uint64_t first = (offset + kSector - 1) / kSector;
-    if ((first + 1) * kSector <= offset + data.size()) {
-      const std::string moved(data.substr(first * kSector - offset, kSector));
-      const std::string kept = inode.data.substr(first * kSector, kSector);
-      const std::uint64_t to = rng_.below(first + 1) * kSector;
-      misdirect_.clear();
-      TRY(write(inode, path, data, offset));
-      inode.data.replace(first * kSector, kSector, kept);
-      inode.before_write(to, to + kSector);
-      inode.data.replace(to, kSector, moved);
-      ++happened_.misdirected;
-      happened_.misdirected_where = path + " " + std::to_string(first * kSector) + " -> " + std::to_string(to);
-      return {};
-    }
+  const std::uint64_t first = offset / kSector;
+  if (!misdirect_.empty() && path.find(misdirect_) != std::string::npos && first > 0 &&
+      inode.data.size() >= (first + 1) * kSector) {
+    // The first sector of it lands on another one of the same file; where it belongs stays what was there.
+    misdirect_.clear();
+    const std::string kept = inode.data.substr(first * kSector, kSector);
+    TRY(write(inode, path, data, offset));
+    const std::string moved = inode.data.substr(first * kSector, kSector);
+    const std::uint64_t to = rng_.below(first) * kSector;
+    inode.data.replace(first * kSector, kSector, kept);
+    inode.before_write(to, to + kSector);
+    inode.data.replace(to, kSector, moved);
+    ++happened_.misdirected;
+    happened_.misdirected_where = path + " " + std::to_string(first * kSector) + " -> " + std::to_string(to);
+    return {};
   }
   spend(kWriteCost + Duration(data.size() / 4));
   inode.before_write(std::min<std::uint64_t>(offset, inode.data.size()), offset + data.size());
@@ -299,7 +297,8 @@ bool SimDisk::lose(Inode& inode) {
     ++lost;
     const std::uint64_t at = std::uint64_t{sector} * kSector;
     if (at < inode.data.size()) {
-      std::memcpy(inode.data.data() + at, bytes.data(), std::min<std::uint64_t>(kSector, inode.data.size() - at));
+      std::memcpy(inode.data.data() + at, bytes.data(),
+                  std::min<std::uint64_t>(kSector, inode.data.size() - at));
     }
   }
   if (inode.data.size() > inode.durable_size) {
@@ -308,7 +307,8 @@ bool SimDisk::lose(Inode& inode) {
     size < inode.data.size() ? ++lost : ++kept;
     inode.data.resize(size);
     // What is left of the growth may be zeros.
-    for (std::uint64_t at = (inode.durable_size + kSector - 1) / kSector * kSector; at < size; at += kSector) {
+    for (std::uint64_t at = (inode.durable_size + kSector - 1) / kSector * kSector; at < size;
+         at += kSector) {
       if (rng_.below(4) != 0) continue;
       std::memset(inode.data.data() + at, 0, std::min<std::uint64_t>(kSector, size - at));
       ++lost;
@@ -346,7 +346,8 @@ void SimDisk::fail_syncs() {
 std::optional<std::string> SimDisk::rot(const std::string& part) {
   std::vector<std::pair<const std::string*, Inode*>> candidates;
   for (auto& [path, inode] : names_) {
-    if (path.find(part) != std::string::npos && !inode->data.empty()) candidates.emplace_back(&path, inode.get());
+    if (path.find(part) != std::string::npos && !inode->data.empty())
+      candidates.emplace_back(&path, inode.get());
   }
   if (candidates.empty()) return std::nullopt;
   auto [path, inode] = candidates[rng_.below(candidates.size())];
@@ -358,6 +359,19 @@ std::optional<std::string> SimDisk::rot(const std::string& part) {
   if (sector < inode->dirty.size() && inode->dirty[sector]) return std::nullopt;
   inode->data[at] = static_cast<char>(inode->data[at] ^ (1 << rng_.below(8)));
   return *path + " at " + std::to_string(at);
+}
+
+std::optional<std::string> SimDisk::cut_tail(const std::string& part) {
+  for (auto it = names_.rbegin(); it != names_.rend(); ++it) {
+    auto& [path, inode] = *it;
+    if (path.find(part) == std::string::npos || path.ends_with(".tmp")) continue;
+    const auto last = inode->data.find_last_not_of('\0');
+    if (last == std::string::npos || last < 16 * kSector || !inode->undo.empty()) return std::nullopt;
+    const std::uint64_t from = last / 2 / kSector * kSector;
+    std::memset(inode->data.data() + from, 0, inode->data.size() - from);
+    return path + " from " + std::to_string(from);
+  }
+  return std::nullopt;
 }
 
 void SimDisk::wipe() {

@@ -41,7 +41,7 @@ class SimDisk final : public FileSystem {
   Result<std::unique_ptr<FileLock>> lock(const std::string& path) override;
 
   // Time that the operations since the last take_busy() took.
-  Duration busy() const { return busy_; }
+  const Duration& busy() const { return busy_; }
   Duration take_busy() { return std::exchange(busy_, Duration{}); }
 
   // ---- Faults.
@@ -58,10 +58,13 @@ class SimDisk final : public FileSystem {
   void set_full(bool full) { full_ = full; }
   // Writes and syncs take `factor` times as long.
   void set_slowness(int factor) { slowness_ = factor; }
-  // The next pwrite() of a whole sector or more to a file whose path contains `part` goes elsewhere.
+  // A sector of the next write to a file whose path contains `part` goes elsewhere; empty: no more.
   void misdirect_next_write(std::string part) { misdirect_ = std::move(part); }
   // Flips one bit of durable, non-zero bytes of a file whose path contains `part`; the name and offset.
   std::optional<std::string> rot(const std::string& part);
+  // Zeros the second half of what was written to the newest file whose path contains `part`; the name and
+  // offset. Not where that would be little.
+  std::optional<std::string> cut_tail(const std::string& part);
   // Everything is gone.
   void wipe();
 

@@ -41,7 +41,8 @@ void SimNetwork::clog(NodeId from, NodeId to, bool clogged) {
   auto& link = links_[{from, to}];
   link.clogged = clogged;
   if (clogged) return;
-  for (auto& action : std::exchange(link.held, {})) events_.after(Duration(rng_.below(200'000)), std::move(action));
+  for (auto& action : std::exchange(link.held, {}))
+    events_.after(Duration(rng_.below(200'000)), std::move(action));
 }
 
 void SimNetwork::heal() {
@@ -83,7 +84,7 @@ void SimNetwork::carry(NodeId from, NodeId to, std::move_only_function<void(Endp
   auto action = [this, from, to, leaves, life = sender->life(), arrive = std::move(arrive)]() mutable {
     // A sender that died before its message left never sent it.
     const Endpoint* s = endpoints_[from];
-    if (s->life() != life && events_.now() < leaves) return;
+    if (s->life() != life && s->died_at() < leaves) return;
     Endpoint* e = alive(to);
     if (e == nullptr || links_[{from, to}].blocked) return lost(from, to);
     arrive(*e);
@@ -130,7 +131,8 @@ void SimNetwork::send_app(NodeId from, NodeId to, Bytes payload) {
   carry(from, to, [from, p = std::move(payload)](Endpoint& e) mutable { e.deliver_app(from, std::move(p)); });
 }
 
-void SimNetwork::send_snapshot(NodeId from, raft::Message message, std::unique_ptr<raft::SnapshotSource> source) {
+void SimNetwork::send_snapshot(NodeId from, raft::Message message,
+                               std::unique_ptr<raft::SnapshotSource> source) {
   auto s = std::make_shared<Stream>();
   s->from = from;
   s->to = message.to;
@@ -207,7 +209,7 @@ void SimNetwork::died(NodeId id) {
 
 void SimTransport::send(std::vector<raft::Message> messages) {
   for (auto& m : messages) {
-    if (on_send) on_send(m);
+    if (admit && !admit(m)) continue;
     network_.send(self_, std::move(m));
   }
 }

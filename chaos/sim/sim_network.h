@@ -1,8 +1,8 @@
 // SimNetwork: what carries messages between members, and everything that goes wrong on the way. Each ordered
 // pair of members has a link of its own, so a partition can be one-way.
 //
-// A message leaves when the sender's disk has let it (its step's time so far) and is lost with the sender when
-// that dies first. Links keep order unless told to reorder.
+// A message leaves when the sender's disk has let it (its step's time so far) and is lost with the sender
+// when that dies first. Links keep order unless told to reorder.
 //
 // Thread rule: one thread.
 #pragma once
@@ -37,6 +37,8 @@ class Endpoint {
   virtual ~Endpoint() = default;
   // Rises when it dies; 0 while it is down.
   virtual std::uint64_t life() const = 0;
+  // When it last died.
+  virtual MonoTime died_at() const = 0;
   // The time its current step has taken so far.
   virtual Duration ahead() const = 0;
   virtual void deliver(raft::Message message) = 0;
@@ -110,8 +112,8 @@ class SimTransport final : public raft::Transport {
   void remove_peer(raft::NodeId) override {}
   std::optional<MonoTime> active_since(raft::NodeId id) const override;
 
-  // Sees every message before it is sent.
-  std::function<void(const raft::Message&)> on_send;
+  // Sees every message before it is sent; false: it is not.
+  std::function<bool(const raft::Message&)> admit;
 
  private:
   SimNetwork& network_;

@@ -4,17 +4,17 @@ namespace keelson::sim {
 
 void Trace::line(MonoTime now, const std::string& who, const std::string& text) {
   if (file_ == nullptr) return;
-  std::fprintf(file_, "%12.6f  %-5s %s\n", static_cast<double>(now.time_since_epoch().count()) / 1e9, who.c_str(),
-               text.c_str());
+  std::fprintf(file_, "%12.6f  %-5s %s\n", static_cast<double>(now.time_since_epoch().count()) / 1e9,
+               who.c_str(), text.c_str());
 }
 
 std::string describe(const raft::Message& m) {
   using raft::MessageType;
   const auto n = [](auto v) { return std::to_string(v.value()); };
-  static constexpr const char* kNames[] = {"?",         "pre-vote?",      "pre-vote",   "vote?",       "vote",
-                                           "append",    "append-reply",   "heartbeat",  "heartbeat-reply",
-                                           "snapshot",  "timeout-now",    "propose",    "read-index?", "read-index",
-                                           "transfer"};
+  static constexpr const char* kNames[] = {
+      "?",           "pre-vote?",    "pre-vote",    "vote?",           "vote",
+      "append",      "append-reply", "heartbeat",   "heartbeat-reply", "snapshot",
+      "timeout-now", "propose",      "read-index?", "read-index",      "transfer"};
   const auto type = static_cast<std::size_t>(m.type);
   std::string out = type < std::size(kNames) ? kNames[type] : "message " + std::to_string(type);
   out += " term " + n(m.term);
