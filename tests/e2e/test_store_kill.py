@@ -1,7 +1,7 @@
 """kill -9 of the leader under load, replacement of all members, growth 1 -> 3 -> 5 -> 3: no acknowledged write is lost, and writes go on
 within 1.5 s. Writers speak the JSON gateway, so that they need nothing but Python. On etcd it proves the test (its pauses are told, not
 judged); on keelson it is the test."""
-import base64, http.client, json, os, random, ssl, threading, time, urllib.parse
+import base64, bisect, http.client, json, os, random, ssl, threading, time, urllib.parse
 
 from harness import Failure, check, wait_for
 from store_cluster import StoreCluster
@@ -102,7 +102,10 @@ class Load:
     def pause_after(self, moment, seconds=20):
         """Seconds from `moment` to the first acknowledgement of a write that began after it."""
         def first():
-            ends = [end for w in self.writers for began, end in w.acks[-400:] if began >= moment]
+            ends = []
+            for w in self.writers:
+                at = bisect.bisect_left(w.acks, (moment, 0.0))
+                ends += [end for _, end in w.acks[at:at + 1]]
             return min(ends) if ends else None
         return wait_for("writes to go on", first, seconds, 0.01) - moment
 
