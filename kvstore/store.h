@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/task.h"
+#include "kvstore/event_list.h"
 #include "kvstore/types.h"
 
 namespace keelson::kvstore {
@@ -37,6 +38,13 @@ class WatchStream {
   // What next() would answer without waiting, else nullopt.
   virtual std::optional<Result<WatchBatch>> try_next() {
     return fail(Code::kUnimplemented, "this watch cannot be polled");
+  }
+  // The same, its events shared with other watches of them.
+  virtual std::optional<Result<SharedBatch>> try_next_shared() {
+    auto batch = try_next();
+    if (!batch) return std::nullopt;
+    if (!*batch) return std::unexpected(std::move(*batch).error());
+    return SharedBatch(std::move(**batch));
   }
   // `wake` is called once, from any thread, when try_next() may answer again after it gave nullopt. It is
   // short and calls nothing of the store; locks are held around it. REQUIRES: before the first try_next().

@@ -49,36 +49,51 @@ void WatchHub::set_from(Id id, Revision from) {
   all_.at(id)->from = from;
 }
 
-void WatchHub::offer(Watcher* w, const Change& change) {
-  const Item& now = *change.now;
+void WatchHub::offer(Watcher* w, const std::vector<Change>& changes, std::size_t at) {
+  const Item& now = *changes[at].now;
   if (now.rev().main < w->from) return;
   if (now.tombstone() ? w->no_delete : w->no_put) return;
-  if (w->pending.empty()) touched_.push_back(w);
-  Event e;
-  e.type = now.tombstone() ? Event::Type::kDelete : Event::Type::kPut;
-  e.kv = Item::to_key_value(change.now);
-  if (w->prev_kv && change.prev && !change.prev->tombstone()) e.prev_kv = Item::to_key_value(change.prev);
-  w->pending.push_back(std::move(e));
+  if (w->wanted.empty()) touched_.push_back(w);
+  w->wanted.push_back(static_cast<std::uint32_t>(at));
+}
+
+std::shared_ptr<EventList> WatchHub::events_for(const Watcher& w, const std::vector<Change>& changes) {
+  if (last_.events && last_.prev_kv == w.prev_kv && last_.wanted == w.wanted) return last_.events;
+  std::vector<Event> events;
+  events.reserve(w.wanted.size());
+  for (const std::uint32_t at : w.wanted) {
+    const Change& change = changes[at];
+    Event& e = events.emplace_back();
+    if (change.now->tombstone()) e.type = Event::Type::kDelete;
+    e.kv = Item::to_key_value(change.now);
+    if (w.prev_kv && change.prev && !change.prev->tombstone()) e.prev_kv = Item::to_key_value(change.prev);
+  }
+  last_.wanted = w.wanted;
+  last_.prev_kv = w.prev_kv;
+  last_.events = std::make_shared<EventList>(std::move(events));
+  return last_.events;
 }
 
 void WatchHub::dispatch(const std::vector<Change>& changes, Revision revision) {
   std::lock_guard lock(mu_);
-  if (!all_.empty()) {
-    for (const auto& change : changes) {
-      const std::string_view key = change.now->key();
-      if (auto it = exact_.find(key); it != exact_.end()) {
-        for (Watcher* w : it->second) offer(w, change);
-      }
-      ranges_.stab(key, [&](void* w) { offer(static_cast<Watcher*>(w), change); });
+  for (std::size_t at = 0; !all_.empty() && at < changes.size(); ++at) {
+    const std::string_view key = changes[at].now->key();
+    if (auto it = exact_.find(key); it != exact_.end()) {
+      for (Watcher* w : it->second) offer(w, changes, at);
     }
+    ranges_.stab(key, [&](void* w) { offer(static_cast<Watcher*>(w), changes, at); });
   }
   dispatched_ = revision;
-  for (Watcher* w : touched_) w->sink->deliver({revision, std::exchange(w->pending, {})});
+  for (Watcher* w : touched_) {
+    w->sink->deliver({revision, events_for(*w, changes)});
+    w->wanted.clear();
+  }
   touched_.clear();
+  last_.events.reset();
 }
 
 void WatchHub::notify(const Watcher& w) const {
-  w.sink->deliver({std::max(dispatched_, w.from - 1), {}});
+  w.sink->deliver({std::max(dispatched_, w.from - 1), nullptr});
 }
 
 void WatchHub::progress() {

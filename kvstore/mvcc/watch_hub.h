@@ -1,5 +1,6 @@
 // WatchHub: tells each watcher of the changes it asked for. A hash for exact keys, an interval tree for
-// ranges: the cost of an event grows with those who match it, not with those who watch.
+// ranges: the cost of an event grows with those who match it, not with those who watch. Watchers of the same
+// key or range share one list of events.
 //
 // A watcher is added with the first revision it wants; changes before that are not delivered, so it may be
 // added at any moment: history up to a Snapshot's revision comes from the Snapshot (read.h), everything later
@@ -15,9 +16,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "kvstore/event_list.h"
 #include "kvstore/mvcc/interval_tree.h"
 #include "kvstore/mvcc/state.h"
-#include "kvstore/types.h"
 
 namespace keelson::kvstore {
 
@@ -26,7 +27,7 @@ class WatchHub {
   class Sink {
    public:
     virtual ~Sink() = default;
-    virtual void deliver(WatchBatch batch) = 0;
+    virtual void deliver(SharedBatch batch) = 0;
     // The state was replaced by a newer one: what lies between was not delivered, nor will be.
     virtual void resync() {}
     // The store ends: nothing more will come.
@@ -64,13 +65,15 @@ class WatchHub {
     bool no_delete = false;
     bool notify = false;
     Sink* sink = nullptr;
-    std::vector<Event> pending;
+    std::vector<std::uint32_t> wanted;  // places in dispatch()'s changes
   };
   struct KeyHash {
     using is_transparent = void;
     std::size_t operator()(std::string_view s) const { return std::hash<std::string_view>{}(s); }
   };
-  void offer(Watcher* w, const Change& change);
+  void offer(Watcher* w, const std::vector<Change>& changes, std::size_t at);
+  // The events that `w` wants: those of the watcher before it, where they are the same.
+  std::shared_ptr<EventList> events_for(const Watcher& w, const std::vector<Change>& changes);
   void notify(const Watcher& w) const;
 
   mutable std::mutex mu_;
@@ -80,6 +83,11 @@ class WatchHub {
   std::unordered_map<std::string, std::vector<Watcher*>, KeyHash, std::equal_to<>> exact_;
   IntervalTree ranges_;
   std::vector<Watcher*> touched_;
+  struct Last {
+    std::vector<std::uint32_t> wanted;
+    bool prev_kv = false;
+    std::shared_ptr<EventList> events;
+  } last_;  // of events_for()
 };
 
 }  // namespace keelson::kvstore

@@ -2,14 +2,15 @@
 // replies, the client does the opposite. The values are the store's own (kvstore/types.h); what only the wire
 // has stands below.
 //
-// encode() appends to `out`; proto3 rules: zero and empty fields are left out. decode() fills a fresh value
-// and answers kInvalidArgument for malformed bytes and, with etcd's wording, for values that no request may
-// have. Values and keys of KeyValue, Event and PutRequest::value are slices of `in`: nothing is copied, and
+// encode() appends to `out`; proto3 rules: zero and empty fields are left out. decode() fills a fresh value,
+// skips unknown fields, and answers kInternal for malformed bytes (fields.h) and kInvalidArgument, with etcd's
+// wording, for values that no request may have. Values and keys of KeyValue, Event and PutRequest::value are slices of `in`: nothing is copied, and
 // they keep it alive.
 //
 // Thread rule: pure functions.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,7 @@ Result<void> decode(const Bytes& in, Header& header, RangeResult& v);
 void encode(const Header& header, const TxnOpResult& v, std::string& out);
 // v.kind says which reply `in` is.
 Result<void> decode(const Bytes& in, Header& header, TxnOpResult& v);
+// Operations' headers tell the revision only, those of nested transactions nothing, as etcd's.
 void encode(const Header& header, const TxnResult& v, std::string& out);
 Result<void> decode(const Bytes& in, Header& header, TxnResult& v);
 // RangeStreamResponse: pieces whose kvs together are the result's; the last one alone brings header, count
@@ -77,6 +79,9 @@ struct WatchReply {
   std::vector<Event> events;
 };
 void encode(const WatchReply& v, std::string& out);
+// The same with `events` (of encode_events()) in place of its own: encoded once, sent to many.
+void encode(const WatchReply& v, std::string_view events, std::string& out);
+void encode_events(std::span<const Event> events, std::string& out);
 Result<void> decode(const Bytes& in, WatchReply& v);
 // What `event` adds to an encoded WatchReply: for fragments and limits.
 std::size_t encoded_size(const Event& event);

@@ -8,9 +8,9 @@ std::size_t header_size(const Header& v) {
          int_size(static_cast<std::int64_t>(v.raft_term));
 }
 
-void put_header(wire::Writer& w, std::string& out, const Header& v) {
-  w.tag(1, wire::Type::kBytes);
-  wire::append_varint(out, header_size(v));
+void put_header(wire::Writer& w, const Header& v, std::uint32_t field) {
+  w.tag(field, wire::Type::kBytes);
+  w.length(header_size(v));
   put_uint(w, 1, v.cluster_id);
   put_uint(w, 2, v.member_id);
   put_int(w, 3, v.revision);
@@ -19,7 +19,7 @@ void put_header(wire::Writer& w, std::string& out, const Header& v) {
 
 void encode(const Header& v, std::string& out) {
   wire::Writer w(out);
-  put_header(w, out, v);
+  put_header(w, v);
 }
 
 Result<void> decode_header(std::string_view in, Header& v) {
@@ -45,10 +45,10 @@ Result<void> decode_header(std::string_view in, Header& v) {
           break;
       }
     }
-    if (!r.ok()) return malformed("ResponseHeader");
+    if (!r.ok()) return malformed();
     return {};
   }
-  if (!outer.ok()) return malformed("reply");
+  if (!outer.ok()) return malformed();
   return {};
 }
 
@@ -57,9 +57,9 @@ std::size_t key_value_size(const KeyValue& v) {
          int_size(v.version) + bytes_size(v.value.size()) + int_size(v.lease);
 }
 
-void put_key_value(wire::Writer& w, std::string& out, std::uint32_t field, const KeyValue& v) {
+void put_key_value(wire::Writer& w, std::uint32_t field, const KeyValue& v) {
   w.tag(field, wire::Type::kBytes);
-  wire::append_varint(out, key_value_size(v));
+  w.length(key_value_size(v));
   put_bytes(w, 1, v.key);
   put_int(w, 2, v.create_revision);
   put_int(w, 3, v.mod_revision);
@@ -94,7 +94,7 @@ Result<void> decode_key_value(const Bytes& whole, std::string_view in, KeyValue&
         break;
     }
   }
-  if (!r.ok()) return malformed("KeyValue");
+  if (!r.ok()) return malformed();
   return {};
 }
 

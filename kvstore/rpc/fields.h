@@ -1,5 +1,5 @@
 // What the codecs of kvstore/rpc share: fields that stand only when they are not zero, slices, ResponseHeader
-// and KeyValue. Internal to kvstore/rpc.
+// and KeyValue. For codecs of etcd's other messages (kvstore/server/etcd) too.
 #pragma once
 
 #include "base/bytes.h"
@@ -31,8 +31,10 @@ inline std::size_t message_size(std::size_t n) {
   return 1 + wire::varint_size(n) + n;
 }
 
-inline std::unexpected<Error> malformed(const char* what) {
-  return fail(Code::kInvalidArgument, std::string("malformed ") + what);
+// What gRPC servers answer when a request cannot be decoded.
+inline std::unexpected<Error> malformed() {
+  return fail(Code::kInternal,
+              "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data");
 }
 
 // The part of `whole` that `view` shows. REQUIRES: `view` lies within it.
@@ -42,12 +44,12 @@ inline Bytes slice_of(const Bytes& whole, std::string_view view) {
 }
 
 std::size_t header_size(const Header& v);
-// With its tag (1) and length; every reply has one, even an empty one.
-void put_header(wire::Writer& w, std::string& out, const Header& v);
+// With its tag and length; every reply has one as field 1, even an empty one.
+void put_header(wire::Writer& w, const Header& v, std::uint32_t field = 1);
 
 std::size_t key_value_size(const KeyValue& v);
 // With tag and length.
-void put_key_value(wire::Writer& w, std::string& out, std::uint32_t field, const KeyValue& v);
+void put_key_value(wire::Writer& w, std::uint32_t field, const KeyValue& v);
 Result<void> decode_key_value(const Bytes& whole, std::string_view in, KeyValue& v);
 
 }  // namespace keelson::kvstore::rpc

@@ -17,8 +17,8 @@ std::size_t range_size(const Header* header, const RangeResult& v) {
 
 void put_range(const Header* header, const RangeResult& v, std::string& out) {
   wire::Writer w(out);
-  if (header) put_header(w, out, *header);
-  for (auto& kv : v.kvs) put_key_value(w, out, 2, kv);
+  if (header) put_header(w, *header);
+  for (auto& kv : v.kvs) put_key_value(w, 2, kv);
   put_bool(w, 3, v.more);
   put_int(w, 4, v.count);
 }
@@ -42,11 +42,10 @@ Result<void> decode_range(const Bytes& whole, std::string_view in, Header& heade
         break;
     }
   }
-  if (!r.ok()) return malformed("RangeResponse");
+  if (!r.ok()) return malformed();
   return {};
 }
 
-// What a transaction's answers tell in their headers is the revision only.
 Header inner_header(Revision revision) {
   Header h;
   h.revision = revision;
@@ -65,8 +64,8 @@ std::size_t op_values_size(const std::vector<TxnOpResult>& responses) {
   return n;
 }
 
-void put_txn(const Header& header, bool succeeded, const std::vector<TxnOpResult>& responses,
-             std::string& out);
+void put_txn(const Header& header, Revision revision, bool succeeded,
+             const std::vector<TxnOpResult>& responses, std::string& out);
 
 void put_op(Revision revision, const TxnOpResult& v, std::string& out) {
   wire::Writer w(out);
@@ -92,21 +91,21 @@ void put_op(Revision revision, const TxnOpResult& v, std::string& out) {
     }
     case TxnOp::Kind::kTxn: {
       auto m = w.begin(4);
-      put_txn(inner_header(revision), v.succeeded, v.responses, out);
+      put_txn(Header(), revision, v.succeeded, v.responses, out);
       w.end(m);
       break;
     }
   }
 }
 
-void put_txn(const Header& header, bool succeeded, const std::vector<TxnOpResult>& responses,
-             std::string& out) {
+void put_txn(const Header& header, Revision revision, bool succeeded,
+             const std::vector<TxnOpResult>& responses, std::string& out) {
   wire::Writer w(out);
-  put_header(w, out, header);
+  put_header(w, header);
   put_bool(w, 2, succeeded);
   for (auto& op : responses) {
     auto m = w.begin(3);
-    put_op(header.revision, op, out);
+    put_op(revision, op, out);
     w.end(m);
   }
 }
@@ -124,7 +123,7 @@ Result<void> decode_plain_op(const Bytes& whole, std::string_view in, Header& he
     if (!put && r.field() == 2) v.deleted = r.sint();
     if (!put && r.field() == 3) TRY(decode_key_value(whole, r.bytes(), v.prev_kvs.emplace_back()));
   }
-  if (!r.ok()) return malformed(put ? "PutResponse" : "DeleteRangeResponse");
+  if (!r.ok()) return malformed();
   return {};
 }
 
@@ -139,13 +138,13 @@ Result<void> decode_op(const Bytes& whole, std::string_view in, TxnOpResult& v, 
     else
       TRY(decode_plain_op(whole, r.bytes(), header, v));
   }
-  if (!r.ok()) return malformed("ResponseOp");
+  if (!r.ok()) return malformed();
   return {};
 }
 
 Result<void> decode_txn(const Bytes& whole, std::string_view in, Header& header, bool& succeeded,
                         std::vector<TxnOpResult>& responses, int depth) {
-  if (depth > kDepthMax) return malformed("TxnResponse");
+  if (depth > kDepthMax) return malformed();
   TRY(decode_header(in, header));
   wire::Reader r(in);
   while (r.next()) {
@@ -160,7 +159,7 @@ Result<void> decode_txn(const Bytes& whole, std::string_view in, Header& header,
         break;
     }
   }
-  if (!r.ok()) return malformed("TxnResponse");
+  if (!r.ok()) return malformed();
   return {};
 }
 
@@ -188,13 +187,13 @@ void encode(const Header& header, const TxnOpResult& v, std::string& out) {
   CHECK(v.kind != TxnOp::Kind::kTxn);
   if (v.kind == TxnOp::Kind::kRange) return encode(header, v.range, out);
   wire::Writer w(out);
-  put_header(w, out, header);
+  put_header(w, header);
   if (v.kind == TxnOp::Kind::kPut) {
-    if (v.prev_kv) put_key_value(w, out, 2, *v.prev_kv);
+    if (v.prev_kv) put_key_value(w, 2, *v.prev_kv);
     return;
   }
   put_int(w, 2, v.deleted);
-  for (auto& kv : v.prev_kvs) put_key_value(w, out, 3, kv);
+  for (auto& kv : v.prev_kvs) put_key_value(w, 3, kv);
 }
 
 Result<void> decode(const Bytes& in, Header& header, TxnOpResult& v) {
@@ -204,7 +203,7 @@ Result<void> decode(const Bytes& in, Header& header, TxnOpResult& v) {
 
 void encode(const Header& header, const TxnResult& v, std::string& out) {
   out.reserve(out.size() + kHeaderMax + op_values_size(v.responses));
-  put_txn(header, v.succeeded, v.responses, out);
+  put_txn(header, header.revision, v.succeeded, v.responses, out);
 }
 
 Result<void> decode(const Bytes& in, Header& header, TxnResult& v) {

@@ -54,7 +54,7 @@ Result<void> decode_range(std::string_view in, RangeRequest& v) {
         break;
     }
   }
-  if (!r.ok()) return malformed("RangeRequest");
+  if (!r.ok()) return malformed();
   if (order > 2 || target > 4) return fail(Code::kInvalidArgument, "etcdserver: invalid sort option");
   // On the wire ascending is 1 and descending 2, as here.
   v.sort_order = static_cast<SortOrder>(order);
@@ -88,7 +88,7 @@ Result<void> decode_put(const Bytes& whole, std::string_view in, PutRequest& v) 
         break;
     }
   }
-  if (!r.ok()) return malformed("PutRequest");
+  if (!r.ok()) return malformed();
   return {};
 }
 
@@ -109,7 +109,7 @@ Result<void> decode_delete(std::string_view in, DeleteRequest& v) {
         break;
     }
   }
-  if (!r.ok()) return malformed("DeleteRangeRequest");
+  if (!r.ok()) return malformed();
   return {};
 }
 
@@ -162,7 +162,8 @@ Result<void> decode_compare(std::string_view in, Compare& v) {
         break;
     }
   }
-  if (!r.ok() || op > 3 || target > 4) return malformed("Compare");
+  if (!r.ok()) return malformed();
+  if (op > 3 || target > 4) return fail(Code::kInvalidArgument, "etcdserver: invalid compare");
   v.op = static_cast<Compare::Op>(op);
   v.target = static_cast<Compare::Target>(target);
   v.number = numbers[union_field(v.target)];
@@ -229,7 +230,7 @@ Result<void> decode_op(const Bytes& whole, std::string_view in, TxnOp& v, int de
         break;
     }
   }
-  if (!r.ok()) return malformed("RequestOp");
+  if (!r.ok()) return malformed();
   if (!any) return fail(Code::kInvalidArgument, "etcdserver: key not found");
   return {};
 }
@@ -253,7 +254,7 @@ Result<void> decode_txn(const Bytes& whole, std::string_view in, TxnRequest& v, 
         break;
     }
   }
-  if (!r.ok()) return malformed("TxnRequest");
+  if (!r.ok()) return malformed();
   return {};
 }
 
@@ -348,7 +349,7 @@ Result<void> decode(const Bytes& in, CompactionRequest& v) {
         break;
     }
   }
-  if (!r.ok()) return malformed("CompactionRequest");
+  if (!r.ok()) return malformed();
   return {};
 }
 

@@ -15,7 +15,7 @@ Result<void> decode_lease_grant(std::string_view in, LeaseInfo& v) {
     if (r.field() == 1) v.granted_ttl_s = r.sint();
     if (r.field() == 2) v.id = r.sint();
   }
-  if (!r.ok()) return malformed("LeaseGrantRequest");
+  if (!r.ok()) return malformed();
   return {};
 }
 
@@ -28,7 +28,7 @@ Result<void> decode_lease_id(std::string_view in, LeaseId& id) {
   wire::Reader r(in);
   while (r.next())
     if (r.field() == 1) id = r.sint();
-  if (!r.ok()) return malformed("lease request");
+  if (!r.ok()) return malformed();
   return {};
 }
 
@@ -44,13 +44,13 @@ Result<void> decode_lease_time_to_live(std::string_view in, LeaseId& id, bool& k
     if (r.field() == 1) id = r.sint();
     if (r.field() == 2) keys = r.boolean();
   }
-  if (!r.ok()) return malformed("LeaseTimeToLiveRequest");
+  if (!r.ok()) return malformed();
   return {};
 }
 
 void encode_lease_granted(const Header& header, const LeaseInfo& v, std::string& out) {
   wire::Writer w(out);
-  put_header(w, out, header);
+  put_header(w, header);
   put_int(w, 2, v.id);
   put_int(w, 3, v.granted_ttl_s);
 }
@@ -62,14 +62,14 @@ Result<void> decode_lease_granted(std::string_view in, Header& header, LeaseInfo
     if (r.field() == 2) v.id = r.sint();
     if (r.field() == 3) v.granted_ttl_s = r.sint();
   }
-  if (!r.ok()) return malformed("LeaseGrantResponse");
+  if (!r.ok()) return malformed();
   v.remaining_ttl_s = v.granted_ttl_s;
   return {};
 }
 
 void encode_lease_kept(const Header& header, const LeaseInfo& v, std::string& out) {
   wire::Writer w(out);
-  put_header(w, out, header);
+  put_header(w, header);
   put_int(w, 2, v.id);
   put_int(w, 3, v.remaining_ttl_s);
 }
@@ -81,13 +81,13 @@ Result<void> decode_lease_kept(std::string_view in, Header& header, LeaseInfo& v
     if (r.field() == 2) v.id = r.sint();
     if (r.field() == 3) v.remaining_ttl_s = r.sint();
   }
-  if (!r.ok()) return malformed("LeaseKeepAliveResponse");
+  if (!r.ok()) return malformed();
   return {};
 }
 
 void encode_lease_lives(const Header& header, const LeaseInfo& v, std::string& out) {
   wire::Writer w(out);
-  put_header(w, out, header);
+  put_header(w, header);
   put_int(w, 2, v.id);
   put_int(w, 3, v.remaining_ttl_s);
   put_int(w, 4, v.granted_ttl_s);
@@ -115,13 +115,13 @@ Result<void> decode_lease_lives(std::string_view in, Header& header, LeaseInfo& 
         break;
     }
   }
-  if (!r.ok()) return malformed("LeaseTimeToLiveResponse");
+  if (!r.ok()) return malformed();
   return {};
 }
 
 void encode_leases(const Header& header, const std::vector<LeaseId>& v, std::string& out) {
   wire::Writer w(out);
-  put_header(w, out, header);
+  put_header(w, header);
   for (const LeaseId id : v) {
     const auto m = w.begin(2);
     put_int(w, 1, id);
@@ -134,7 +134,7 @@ Result<void> decode_leases(std::string_view in, Header& header, std::vector<Leas
   wire::Reader r(in);
   while (r.next())
     if (r.field() == 2) TRY(decode_lease_id(r.bytes(), v.emplace_back(0)));
-  if (!r.ok()) return malformed("LeaseLeasesResponse");
+  if (!r.ok()) return malformed();
   return {};
 }
 

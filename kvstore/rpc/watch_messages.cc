@@ -1,4 +1,6 @@
 // WatchRequest and WatchResponse.
+#include <algorithm>
+
 #include "kvstore/rpc/fields.h"
 
 namespace keelson::kvstore::rpc {
@@ -10,6 +12,28 @@ constexpr std::uint64_t kNoDelete = 1;
 void add_filter(std::uint64_t filter, WatchRequest& v) {
   if (filter == kNoPut) v.no_put = true;
   if (filter == kNoDelete) v.no_delete = true;
+}
+
+// A repeated enum: packed (proto3's way) or one by one.
+bool read_filters(wire::Reader& r, WatchRequest& v) {
+  if (r.type() == wire::Type::kVarint) {
+    add_filter(r.uint(), v);
+    return true;
+  }
+  std::string_view packed = r.bytes();
+  while (!packed.empty()) {
+    std::uint64_t filter = 0;
+    std::size_t i = 0;
+    for (; i < packed.size() && i < 10; ++i) {
+      const auto b = static_cast<unsigned char>(packed[i]);
+      filter |= std::uint64_t{b & 0x7fU} << (7 * i);
+      if ((b & 0x80) == 0) break;
+    }
+    if (i == packed.size() || i == 10) return false;
+    add_filter(filter, v);
+    packed.remove_prefix(i + 1);
+  }
+  return true;
 }
 
 Result<void> decode_create(std::string_view in, WatchCall& v) {
@@ -30,11 +54,7 @@ Result<void> decode_create(std::string_view in, WatchCall& v) {
         c.progress_notify = r.boolean();
         break;
       case 5:
-        if (r.type() == wire::Type::kVarint) {
-          add_filter(r.uint(), c);
-        } else {
-          for (const char packed : r.bytes()) add_filter(static_cast<unsigned char>(packed), c);
-        }
+        if (!read_filters(r, c)) return malformed();
         break;
       case 6:
         c.prev_kv = r.boolean();
@@ -49,7 +69,7 @@ Result<void> decode_create(std::string_view in, WatchCall& v) {
         break;
     }
   }
-  if (!r.ok()) return malformed("WatchCreateRequest");
+  if (!r.ok()) return malformed();
   return {};
 }
 
@@ -75,7 +95,7 @@ Result<void> decode_event(const Bytes& whole, std::string_view in, Event& v) {
         break;
     }
   }
-  if (!r.ok()) return malformed("Event");
+  if (!r.ok()) return malformed();
   return {};
 }
 
@@ -111,10 +131,10 @@ Result<void> decode(const Bytes& in, WatchCall& v) {
       wire::Reader cancel(body);
       while (cancel.next())
         if (cancel.field() == 1) v.watch_id = cancel.sint();
-      if (!cancel.ok()) return malformed("WatchCancelRequest");
+      if (!cancel.ok()) return malformed();
     }
   }
-  if (!r.ok()) return malformed("WatchRequest");
+  if (!r.ok()) return malformed();
   return {};
 }
 
@@ -123,23 +143,33 @@ std::size_t encoded_size(const Event& event) {
 }
 
 void encode(const WatchReply& v, std::string& out) {
-  std::size_t n = 64 + v.cancel_reason.size();
-  for (auto& e : v.events) n += encoded_size(e);
-  out.reserve(out.size() + n);
+  encode(v, {}, out);
+  encode_events(v.events, out);
+}
+
+void encode(const WatchReply& v, std::string_view events, std::string& out) {
   wire::Writer w(out);
-  put_header(w, out, v.header);
+  put_header(w, v.header);
   put_int(w, 2, v.watch_id);
   put_bool(w, 3, v.created);
   put_bool(w, 4, v.canceled);
   put_int(w, 5, v.compact_revision);
   put_bytes(w, 6, v.cancel_reason);
   put_bool(w, 7, v.fragment);
-  for (auto& e : v.events) {
+  out.append(events);
+}
+
+void encode_events(std::span<const Event> events, std::string& out) {
+  std::size_t n = 0;
+  for (const auto& e : events) n += encoded_size(e);
+  if (out.capacity() - out.size() < n) out.reserve(std::max(out.size() + n, 2 * out.capacity()));
+  wire::Writer w(out);
+  for (const auto& e : events) {
     w.tag(11, wire::Type::kBytes);
-    wire::append_varint(out, event_body_size(e));
+    w.length(event_body_size(e));
     if (e.type == Event::Type::kDelete) w.uint(1, 1);
-    put_key_value(w, out, 2, e.kv);
-    if (e.prev_kv) put_key_value(w, out, 3, *e.prev_kv);
+    put_key_value(w, 2, e.kv);
+    if (e.prev_kv) put_key_value(w, 3, *e.prev_kv);
   }
 }
 
@@ -173,7 +203,7 @@ Result<void> decode(const Bytes& in, WatchReply& v) {
         break;
     }
   }
-  if (!r.ok()) return malformed("WatchResponse");
+  if (!r.ok()) return malformed();
   return {};
 }
 

@@ -1,11 +1,12 @@
 // The member's errors with etcd's wording and gRPC code (etcd api/v3rpc/rpctypes), which clients compare.
-// Those of keys, leases and requests are in kvstore/mvcc/errors.h, which this includes.
+// Those of keys, leases and requests are in kvstore/mvcc/errors.h, of users and roles in auth_errors.h: included.
 //
 // What a client may conclude: kUnavailable and kDeadlineExceeded on a write: it may or may not have happened.
 // Everything else: it has not.
 #pragma once
 
 #include "base/error.h"
+#include "kvstore/mvcc/auth_errors.h"
 #include "kvstore/mvcc/errors.h"
 
 namespace keelson::kvstore {
@@ -98,26 +99,6 @@ inline Error request_canceled_error() {
 }
 inline Error deadline_exceeded_error() {
   return {Code::kDeadlineExceeded, "etcdserver: context deadline exceeded"};
-}
-
-// ---- Users and roles. Those of AuthStore are its own.
-inline Error auth_failed_error() {
-  return {Code::kInvalidArgument, "etcdserver: authentication failed, invalid user ID or password"};
-}
-inline Error permission_denied_error() {
-  return {Code::kPermissionDenied, "etcdserver: permission denied"};
-}
-inline Error auth_not_enabled_error() {
-  return {Code::kFailedPrecondition, "etcdserver: authentication is not enabled"};
-}
-inline Error invalid_auth_token_error() {
-  return {Code::kUnauthenticated, "etcdserver: invalid auth token"};
-}
-inline Error invalid_auth_management_error() {
-  return {Code::kInvalidArgument, "etcdserver: invalid auth management"};
-}
-inline Error auth_old_revision_error() {
-  return {Code::kInvalidArgument, "etcdserver: revision of auth store is old"};
 }
 
 // ---- Downgrade

@@ -62,6 +62,9 @@ class Published {
   std::uint64_t committed() const { return committed_.load(std::memory_order_acquire); }
   std::uint64_t applied() const { return applied_.load(std::memory_order_acquire); }
   bool learner() const { return learner_.load(std::memory_order_acquire); }
+  // Of mvcc(), cheaply.
+  std::int64_t revision() const { return revision_.load(std::memory_order_acquire); }
+  std::uint64_t cluster_id() const { return cluster_id_.load(std::memory_order_acquire); }
 
  private:
   friend class Replica;
@@ -69,7 +72,8 @@ class Published {
   std::atomic<bool> learner_{false};
   std::atomic<bool> refusing_{false};
   std::atomic<raft::Role> role_{raft::Role::kFollower};
-  std::atomic<std::uint64_t> leader_{0}, term_{0}, committed_{0}, applied_{0};
+  std::atomic<std::uint64_t> leader_{0}, term_{0}, committed_{0}, applied_{0}, cluster_id_{0};
+  std::atomic<std::int64_t> revision_{0};
   mutable std::mutex mu_;
   MvccPtr mvcc_;
   std::shared_ptr<const ClusterState> cluster_;

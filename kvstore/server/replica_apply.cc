@@ -323,6 +323,7 @@ void Replica::cluster_changed() {
   auto shown = std::make_shared<const ClusterState>(cluster_);
   std::lock_guard lock(published_.mu_);
   published_.cluster_ = std::move(shown);
+  published_.cluster_id_.store(cluster_.cluster_id, std::memory_order_release);
 }
 
 std::uint64_t Replica::agreement_hash() const {
@@ -345,6 +346,7 @@ void Replica::commit_effects() {
   meta_.records_hash = records_hash(state.leases(), record_hashes_);
   mvcc_->backend->commit(meta_, std::exchange(effects_.leases, {}), std::exchange(effects_.dropped, {}));
   state.publish();
+  published_.revision_.store(meta_.revision, std::memory_order_release);
   published_.applied_.store(applied_.value(), std::memory_order_release);
   hub_.dispatch(effects_.changes, meta_.revision);
   effects_.changes.clear();

@@ -140,6 +140,7 @@ Result<void> Replica::install(const raft::SnapshotMeta& meta) {
   {
     std::lock_guard lock(published_.mu_);
     published_.mvcc_ = mvcc_;
+    published_.revision_.store(mvcc_->state->revision(), std::memory_order_release);
     published_.auth_ = auth_.view();
   }
   published_.applied_.store(applied_.value(), std::memory_order_release);

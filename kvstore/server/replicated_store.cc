@@ -158,7 +158,7 @@ std::uint64_t ReplicatedStore::id() const {
   return impl_->replica->id();
 }
 std::uint64_t ReplicatedStore::cluster() const {
-  return impl_->published().cluster()->cluster_id;
+  return impl_->published().cluster_id();
 }
 
 std::shared_ptr<const ClusterState> ReplicatedStore::cluster_state() const {
@@ -299,7 +299,7 @@ Task<Result<std::vector<LeaseId>>> ReplicatedStore::leases() {
 }
 
 Revision ReplicatedStore::current_revision() const {
-  return impl_->published().mvcc()->state->revision();
+  return impl_->published().revision();
 }
 Revision ReplicatedStore::compact_revision() const {
   return impl_->published().mvcc()->state->compacted().load();
@@ -312,7 +312,7 @@ std::uint64_t ReplicatedStore::state_hash() const {
 
 Header ReplicatedStore::header() const {
   const Published& p = impl_->published();
-  return {cluster(), id(), p.mvcc()->state->revision(), p.term()};
+  return {p.cluster_id(), id(), p.revision(), p.term()};
 }
 
 bool ReplicatedStore::is_learner() const {

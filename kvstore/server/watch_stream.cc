@@ -1,5 +1,6 @@
 #include "kvstore/server/watch_stream.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "kvstore/mvcc/errors.h"
@@ -38,14 +39,23 @@ Revision EmbeddedWatch::take_snapshot() {
   const Revision upto = snapshot_->revision();
   seen_ = std::max(seen_, upto);
   hub_.set_from(id_, std::max(upto + 1, history_from_));
+  forget_queued(upto);
+  return upto;
+}
+
+void EmbeddedWatch::forget_queued(Revision upto) {
+  const auto old = [upto](const Event& e) { return e.kv.mod_revision <= upto; };
   std::lock_guard lock(mu_);
   queued_events_ = 0;
   for (auto& batch : queue_) {
-    std::erase_if(batch.events, [&](const Event& e) { return e.kv.mod_revision <= upto; });
-    queued_events_ += batch.events.size();
+    if (batch.events && std::ranges::any_of(batch.events->events(), old)) {
+      std::vector<Event> kept = batch.events->events();
+      std::erase_if(kept, old);
+      batch = SharedBatch(WatchBatch{batch.revision, std::move(kept)});
+    }
+    queued_events_ += batch.size();
   }
-  std::erase_if(queue_, [](const WatchBatch& b) { return b.events.empty(); });
-  return upto;
+  std::erase_if(queue_, [](const SharedBatch& b) { return !b.events; });
 }
 
 EmbeddedWatch::~EmbeddedWatch() {
@@ -59,9 +69,8 @@ void EmbeddedWatch::begin_history(Revision from) {
   history_at_ = 0;
 }
 
-// The next whole revisions of history; nullopt when there is no more.
+// The next whole revisions of history; nullopt when there is no more. REQUIRES: snapshot_ is set.
 Result<std::optional<WatchBatch>> EmbeddedWatch::next_history() {
-  if (!snapshot_) return std::optional<WatchBatch>();
   WatchBatch batch;
   std::size_t bytes = 0;
   Result<void> read;
@@ -116,10 +125,19 @@ void EmbeddedWatch::catch_up_again() {
 }
 
 std::optional<Result<WatchBatch>> EmbeddedWatch::try_next() {
+  auto batch = try_next_shared();
+  if (!batch) return std::nullopt;
+  if (!*batch) return std::unexpected(std::move(*batch).error());
+  return std::move(**batch).take();
+}
+
+std::optional<Result<SharedBatch>> EmbeddedWatch::try_next_shared() {
   for (;;) {
-    auto past = next_history();
-    if (!past) return std::unexpected(past.error());
-    if (*past) return std::move(**past);
+    if (snapshot_) {
+      auto past = next_history();
+      if (!past) return std::unexpected(past.error());
+      if (*past) return SharedBatch(std::move(**past));
+    }
     bool again = false;
     {
       std::lock_guard lock(mu_);
@@ -128,9 +146,9 @@ std::optional<Result<WatchBatch>> EmbeddedWatch::try_next() {
       if (!again) {
         catching_up_ = false;
         if (!queue_.empty()) {
-          WatchBatch batch = std::move(queue_.front());
+          SharedBatch batch = std::move(queue_.front());
           queue_.pop_front();
-          queued_events_ -= batch.events.size();
+          queued_events_ -= batch.size();
           history_from_ = std::max(history_from_, batch.revision + 1);
           return batch;
         }
@@ -174,23 +192,23 @@ void EmbeddedWatch::request_progress() {
   hub_.progress(id_);
 }
 
-void EmbeddedWatch::deliver(WatchBatch batch) {
+void EmbeddedWatch::deliver(SharedBatch batch) {
   bool slow = false;
   const std::size_t limit = request_.resync ? options_.resync_events : options_.buffer_events;
   {
     std::lock_guard lock(mu_);
     if (cancelled_) return;
-    if (batch.events.empty()) {
+    if (!batch.events) {
       if (overflowed_) {
         progress_wanted_ = true;
-      } else if (!queue_.empty() && queue_.back().events.empty()) {
+      } else if (!queue_.empty() && !queue_.back().events) {
         queue_.back().revision = batch.revision;
       } else {
         queue_.push_back(std::move(batch));
       }
     } else if (overflowed_) {
       return;
-    } else if (queued_events_ + batch.events.size() > limit && queued_events_ > 0) {
+    } else if (queued_events_ + batch.size() > limit && queued_events_ > 0) {
       queue_.clear();
       queued_events_ = 0;
       if (catching_up_ || request_.resync) {
@@ -200,7 +218,7 @@ void EmbeddedWatch::deliver(WatchBatch batch) {
         cancelled_ = Error{Code::kResourceExhausted, "etcdserver: watcher is too slow: its buffer is full"};
       }
     } else {
-      queued_events_ += batch.events.size();
+      queued_events_ += batch.size();
       queue_.push_back(std::move(batch));
     }
     notify_reader();

@@ -8,7 +8,7 @@
 // does one with `resync`; another that is up to date and overflows is too slow: cancelled with
 // kResourceExhausted.
 //
-// Thread rule: next(), try_next(), delivered() one caller at a time; the rest any thread.
+// Thread rule: next(), try_next(), try_next_shared(), delivered() one caller at a time; the rest any thread.
 #pragma once
 
 #include <deque>
@@ -39,16 +39,18 @@ class EmbeddedWatch final : public WatchStream, private WatchHub::Sink {
 
   Task<Result<WatchBatch>> next() override;
   std::optional<Result<WatchBatch>> try_next() override;
+  std::optional<Result<SharedBatch>> try_next_shared() override;
   void set_waker(std::function<void()> wake) override;
   void request_progress() override;
   Revision delivered() override;
   Revision compacted() const override { return compacted_; }
 
  private:
-  void deliver(WatchBatch batch) override;
+  void deliver(SharedBatch batch) override;
   void resync() override;
   void cancel(const Error& why) override;
   Revision take_snapshot();
+  void forget_queued(Revision upto);
   void begin_history(Revision from);
   void catch_up_again();
   // Under mu_: there is something for the reader.
@@ -71,7 +73,7 @@ class EmbeddedWatch final : public WatchStream, private WatchHub::Sink {
   Revision seen_ = 0;  // of the newest Snapshot that was looked at
 
   std::mutex mu_;
-  std::deque<WatchBatch> queue_;
+  std::deque<SharedBatch> queue_;
   std::size_t queued_events_ = 0;
   bool catching_up_ = false;
   bool overflowed_ = false;

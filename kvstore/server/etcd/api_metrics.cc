@@ -90,7 +90,7 @@ void ApiMetrics::note_client(bool stream, std::string_view version) {
 Result<void> ApiMetrics::begin(std::size_t method, net::GrpcCall& call) {
   Method& m = *methods_[method];
   bump(m.started);
-  if (!m.learner_serves && c_.member.is_learner()) return fail(learner_error());
+  if (!m.learner_serves && c_.member.is_learner()) return fail(not_supported_for_learner_error());
   std::string_view version = "unknown";
   bool leader = false;
   for (const auto& [name, value] : call.request().headers.fields()) {

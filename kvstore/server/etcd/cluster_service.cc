@@ -68,9 +68,9 @@ Bytes reply(const ServiceContext& c, const std::vector<MemberInfo>& members, boo
 
 Task<Result<Bytes>> add(ServiceContext* c, GrpcCall* call, std::string request) {
   auto f = CO_TRY(decode(request));
-  if (f.urls.empty()) co_return fail(member_urls_error());
+  if (f.urls.empty()) co_return fail(bad_member_urls_error());
   for (const auto& url : f.urls) {
-    if (!good_peer_url(url)) co_return fail(member_urls_error());
+    if (!good_peer_url(url)) co_return fail(bad_member_urls_error());
   }
   CO_TRY(require_admin(*c, *call));
   co_return reply(*c, CO_TRY(co_await c->member.member_add(std::move(f.urls), f.flag)), true);

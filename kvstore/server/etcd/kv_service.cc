@@ -3,8 +3,8 @@
 #include "kvstore/mvcc/auth_check.h"
 #include "kvstore/mvcc/state.h"
 #include "kvstore/server/etcd/errors.h"
-#include "kvstore/server/etcd/kv_codec.h"
 #include "kvstore/server/etcd/services.h"
+#include "kvstore/server/etcd/wire.h"
 
 namespace keelson::kvstore::etcd {
 namespace {
@@ -25,11 +25,17 @@ Result<Identity> permit(const ServiceContext& c, const GrpcCall& call, Check che
 }
 
 Result<void> check_learner(const ServiceContext& c, const RangeRequest& r) {
-  if (!r.serializable && c.member.is_learner()) return fail(learner_error());
+  if (!r.serializable && c.member.is_learner()) return fail(not_supported_for_learner_error());
   return {};
 }
 
 // ---- Range
+
+Result<RangeRequest> decode_range(const std::string& request) {
+  RangeRequest r = TRY(decoded<RangeRequest>(Bytes::literal(request)));
+  if (r.key.empty()) return fail(empty_key_error());
+  return r;
+}
 
 std::optional<Result<Bytes>> range_now(ServiceContext& c, GrpcCall& call, const std::string& request) {
   const auto answer = [&]() -> Result<std::optional<Bytes>> {
@@ -40,7 +46,7 @@ std::optional<Result<Bytes>> range_now(ServiceContext& c, GrpcCall& call, const 
     auto result = c.member.range_now(r, who);
     if (!result) return std::nullopt;
     const RangeResult found = TRY(std::move(*result));
-    return encode_range(with_revision(c.member.header(), found.revision), found);
+    return encoded(with_revision(c.member.header(), found.revision), found);
   };
   auto r = answer();
   if (!r) return std::unexpected(std::move(r).error());
@@ -54,17 +60,7 @@ Task<Result<Bytes>> range(ServiceContext* c, GrpcCall* call, std::string request
       CO_TRY(permit(*c, *call, [&](const AuthView& v, AuthSubject i) { return check_range(v, i, r); }));
   CO_TRY(check_learner(*c, r));
   const RangeResult found = CO_TRY(co_await c->member.range(std::move(r), who));
-  co_return encode_range(with_revision(c->member.header(), found.revision), found);
-}
-
-Bytes stream_message(const Header* h, const RangeResult& r) {
-  std::string out;
-  out.reserve(range_size(r) + 64);
-  wire::Writer w(out);
-  const auto mark = w.begin(1);
-  put_range(out, h, r);
-  w.end(mark);
-  return Bytes(std::move(out));
+  co_return encoded(with_revision(c->member.header(), found.revision), found);
 }
 
 // One revision, in pieces of about max_request_bytes; the last has the header, `more` and `count`.
@@ -98,9 +94,10 @@ Task<Result<void>> range_stream(ServiceContext* c, GrpcCall* call) {
     found.count = last ? found.count + sent : 0;
     if (r.count_only || !last) found.more = false;
     sent += n;
-    const std::size_t size = range_size(found);
-    const Bytes message = stream_message(last ? &h : nullptr, found);
-    CO_TRY(co_await call->send(message));
+    std::string message;
+    rpc::encode_stream_piece(last ? &h : nullptr, found, message);
+    const std::size_t size = message.size();
+    CO_TRY(co_await call->send(Bytes(std::move(message))));
     if (last) co_return Result<void>();
     r.key = std::string(found.kvs.back().key.view()) + '\0';
     if (size < c->options.max_request_bytes / 2) r.limit *= 2;
@@ -121,7 +118,7 @@ Task<Result<Bytes>> put(ServiceContext* c, GrpcCall* call, std::string request) 
   const std::size_t size = request.size();
   TxnOp op;
   op.kind = TxnOp::Kind::kPut;
-  op.put = CO_TRY(decode_put(std::move(request)));
+  CO_TRY(rpc::decode(Bytes(std::move(request)), op.put));
   if (op.put.key.empty()) co_return fail(empty_key_error());
   if (op.put.ignore_value && !op.put.value.empty()) co_return fail(value_provided_error());
   if (op.put.ignore_lease && op.put.lease != 0) co_return fail(lease_provided_error());
@@ -131,13 +128,13 @@ Task<Result<Bytes>> put(ServiceContext* c, GrpcCall* call, std::string request) 
   TxnRequest t;
   t.success.push_back(std::move(op));
   const TxnResult done = CO_TRY(co_await c->member.txn(std::move(t), std::move(who)));
-  co_return encode_put(with_revision(c->member.header(), done.revision), done.responses.at(0).prev_kv);
+  co_return encoded(with_revision(c->member.header(), done.revision), done.responses.at(0));
 }
 
 Task<Result<Bytes>> delete_range(ServiceContext* c, GrpcCall* call, std::string request) {
   TxnOp op;
   op.kind = TxnOp::Kind::kDelete;
-  op.del = CO_TRY(decode_delete(request));
+  CO_TRY(rpc::decode(Bytes::literal(request), op.del));
   if (op.del.key.empty()) co_return fail(empty_key_error());
   CO_TRY(check_size(*c, request.size()));
   Identity who =
@@ -145,24 +142,23 @@ Task<Result<Bytes>> delete_range(ServiceContext* c, GrpcCall* call, std::string 
   TxnRequest t;
   t.success.push_back(std::move(op));
   const TxnResult done = CO_TRY(co_await c->member.txn(std::move(t), std::move(who)));
-  const TxnOpResult& r = done.responses.at(0);
-  co_return encode_delete(with_revision(c->member.header(), done.revision), r.deleted, r.prev_kvs);
+  co_return encoded(with_revision(c->member.header(), done.revision), done.responses.at(0));
 }
 
 Task<Result<Bytes>> txn(ServiceContext* c, GrpcCall* call, std::string request) {
   const std::size_t size = request.size();
-  TxnRequest t = CO_TRY(decode_txn(std::move(request)));
+  TxnRequest t = CO_TRY(decoded<TxnRequest>(Bytes(std::move(request))));
   CO_TRY(validate(t, c->options.max_txn_ops));
   if (!is_read_only(t)) CO_TRY(check_size(*c, size));
   Identity who = CO_TRY(
       permit(*c, *call, [&](const AuthView& v, AuthSubject i) { return check_txn(v, i, t, nullptr); }));
   const TxnResult done = CO_TRY(co_await c->member.txn(std::move(t), std::move(who)));
-  co_return encode_txn(with_revision(c->member.header(), done.revision), done);
+  co_return encoded(with_revision(c->member.header(), done.revision), done);
 }
 
 Task<Result<Bytes>> compact(ServiceContext* c, GrpcCall* call, std::string request) {
   CO_TRY(require_admin(*c, *call));
-  const CompactRequest r = CO_TRY(decode_compact(request));
+  const auto r = CO_TRY(decoded<rpc::CompactionRequest>(Bytes::literal(request)));
   CO_TRY(co_await c->member.compact(r.revision, r.physical));
   co_return header_only(c->member.header());
 }

@@ -11,22 +11,6 @@ namespace {
 
 using net::GrpcCall;
 
-struct LeaseFields {
-  std::int64_t first = 0;   // TTL in a grant, else ID
-  std::int64_t second = 0;  // ID in a grant, `keys` in a time-to-live
-};
-// All requests of Lease have two numbers at most.
-Result<LeaseFields> decode(std::string_view bytes) {
-  LeaseFields f;
-  wire::Reader r(bytes);
-  while (r.next()) {
-    if (r.field() == 1) f.first = r.sint();
-    if (r.field() == 2) f.second = r.sint();
-  }
-  if (!r.ok()) return malformed();
-  return f;
-}
-
 // The keys of a lease for a permission check; none for a lease that is not there.
 Task<Result<std::vector<std::string>>> keys_of(ServiceContext* c, LeaseId id) {
   auto info = co_await c->member.lease_time_to_live(id, true);
@@ -38,14 +22,12 @@ Task<Result<std::vector<std::string>>> keys_of(ServiceContext* c, LeaseId id) {
 }
 
 Task<Result<Bytes>> grant(ServiceContext* c, GrpcCall* call, std::string request) {
-  const auto f = CO_TRY(decode(request));
+  LeaseInfo want;
+  CO_TRY(rpc::decode_lease_grant(request, want));
   CO_TRY(require_user(*c, *call));
-  const LeaseInfo lease = CO_TRY(co_await c->member.lease_grant(f.second, f.first));
+  const LeaseInfo lease = CO_TRY(co_await c->member.lease_grant(want.id, want.granted_ttl_s));
   std::string out;
-  wire::Writer w(out);
-  put_header(w, c->member.header());
-  put_int(w, 2, lease.id);
-  put_int(w, 3, lease.granted_ttl_s);
+  rpc::encode_lease_granted(c->member.header(), lease, out);
   co_return Bytes(std::move(out));
 }
 
@@ -59,34 +41,35 @@ Task<Result<void>> may_write_lease(ServiceContext* c, const GrpcCall* call, Leas
 }
 
 Task<Result<Bytes>> revoke(ServiceContext* c, GrpcCall* call, std::string request) {
-  const auto f = CO_TRY(decode(request));
-  CO_TRY(co_await may_write_lease(c, call, f.first));
-  CO_TRY(co_await c->member.lease_revoke(f.first));
+  LeaseId id = 0;
+  CO_TRY(rpc::decode_lease_id(request, id));
+  CO_TRY(co_await may_write_lease(c, call, id));
+  CO_TRY(co_await c->member.lease_revoke(id));
   co_return header_only(c->member.header());
 }
 
 Task<Result<Bytes>> time_to_live(ServiceContext* c, GrpcCall* call, std::string request) {
-  const auto f = CO_TRY(decode(request));
+  LeaseId id = 0;
+  bool keys = false;
+  CO_TRY(rpc::decode_lease_time_to_live(request, id, keys));
   const Identity who = CO_TRY(require_user(*c, *call));
-  auto info = co_await c->member.lease_time_to_live(f.first, f.second != 0);
+  auto info = co_await c->member.lease_time_to_live(id, keys);
   if (!info && info.error().code != Code::kNotFound) co_return std::unexpected(info.error());
-  if (!info) info = LeaseInfo{.id = f.first, .remaining_ttl_s = -1};
+  if (!info) info = LeaseInfo{.id = id, .remaining_ttl_s = -1};
   const auto view = c->member.auth_view();
-  if (f.second != 0 && view->enabled) {
+  if (keys && view->enabled) {
     CO_TRY(check_lease_read(*view, {who.user, who.auth_revision}, info->keys));
   }
+  info->id = id;
+  if (info->remaining_ttl_s < 0) info->granted_ttl_s = 0;
   std::string out;
-  wire::Writer w(out);
-  put_header(w, c->member.header());
-  put_int(w, 2, f.first);
-  put_int(w, 3, info->remaining_ttl_s);
-  if (info->remaining_ttl_s >= 0) put_int(w, 4, info->granted_ttl_s);
-  for (const auto& key : info->keys) w.bytes(5, key);
+  rpc::encode_lease_lives(c->member.header(), *info, out);
   co_return Bytes(std::move(out));
 }
 
 Task<Result<Bytes>> leases(ServiceContext* c, GrpcCall* call, std::string request) {
-  if (!decode(request)) co_return malformed();
+  LeaseId none = 0;  // the request has no fields
+  CO_TRY(rpc::decode_lease_id(request, none));
   const auto all = CO_TRY(co_await c->member.leases());
   const auto view = c->member.auth_view();
   if (view->enabled) {
@@ -101,30 +84,24 @@ Task<Result<Bytes>> leases(ServiceContext* c, GrpcCall* call, std::string reques
     }
   }
   std::string out;
-  wire::Writer w(out);
-  put_header(w, c->member.header());
-  for (const LeaseId id : all) {
-    const auto mark = w.begin(2);
-    put_int(w, 1, id);
-    w.end(mark);
-  }
+  rpc::encode_leases(c->member.header(), all, out);
   co_return Bytes(std::move(out));
 }
 
 // ---- keep-alive
 
 Task<Result<void>> keep_alive_once(ServiceContext* c, GrpcCall* call, std::string request) {
-  const auto f = CO_TRY(decode(request));
+  LeaseId id = 0;
+  CO_TRY(rpc::decode_lease_id(request, id));
   // As of before the renewal.
   const Header h = c->member.header();
-  CO_TRY(co_await may_write_lease(c, call, f.first));
-  auto info = co_await c->member.lease_keep_alive(f.first);
+  CO_TRY(co_await may_write_lease(c, call, id));
+  auto info = co_await c->member.lease_keep_alive(id);
   if (!info && info.error().code != Code::kNotFound) co_return std::unexpected(info.error());
+  LeaseInfo kept{.id = id};
+  if (info) kept.remaining_ttl_s = info->granted_ttl_s;
   std::string out;
-  wire::Writer w(out);
-  put_header(w, h);
-  put_int(w, 2, f.first);
-  if (info) put_int(w, 3, info->granted_ttl_s);
+  rpc::encode_lease_kept(h, kept, out);
   co_return co_await call->send(Bytes(std::move(out)));
 }
 

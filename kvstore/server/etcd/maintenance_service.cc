@@ -193,8 +193,8 @@ Task<Result<Bytes>> downgrade(ServiceContext* c, GrpcCall* call, std::string req
   if (action > kCancel) co_return fail(Code::kUnknown, "etcdserver: unknown method");
   if (action != kCancel) {
     const auto target = parse_version(version);
-    if (!target) co_return fail(downgrade_format_error());
-    if (*target != std::pair(3, 6)) co_return fail(downgrade_target_error());
+    if (!target) co_return fail(downgrade_version_format_error());
+    if (*target != std::pair(3, 6)) co_return fail(downgrade_invalid_target_error());
     if (action == kEnable) {
       co_return fail(Code::kFailedPrecondition, "etcdserver: this store cannot be downgraded");
     }

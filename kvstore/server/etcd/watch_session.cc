@@ -4,6 +4,7 @@
 
 #include "kvstore/mvcc/auth_check.h"
 #include "kvstore/server/etcd/errors.h"
+#include "kvstore/server/etcd/wire.h"
 #include "net/catch_cancel.h"
 
 namespace keelson::kvstore::etcd {
@@ -11,6 +12,8 @@ namespace {
 
 constexpr std::size_t kControlMax = 64 << 10;  // bytes of answers that wait for the client to read
 constexpr std::size_t kFlushBytes = 128 << 10;
+constexpr std::size_t kReplyHead = 64;  // bytes of a reply beside its events, about
+constexpr std::int64_t kInvalidWatchId = -1;
 
 }  // namespace
 
@@ -70,7 +73,7 @@ Task<> WatchSession::receive() {
     auto message = co_await call_.receive();
     if (!message) co_return end(std::unexpected(message.error()));
     if (!*message) co_return;  // half-closed: events still go out
-    auto m = decode_watch(**message);
+    auto m = decoded<rpc::WatchCall>(Bytes::literal(**message));
     if (!m) co_return end(std::unexpected(m.error()));
     auto handled = co_await handle(std::move(*m));
     if (!handled) co_return end(handled);
@@ -81,25 +84,33 @@ Task<> WatchSession::receive() {
   }
 }
 
-Task<Result<void>> WatchSession::handle(WatchMessage m) {
+Task<Result<void>> WatchSession::handle(rpc::WatchCall m) {
   switch (m.kind) {
-    case WatchMessage::Kind::kCreate:
-      return create(std::move(m.create));
-    case WatchMessage::Kind::kCancel:
-      cancel(m.cancel_id);
+    case rpc::WatchCall::Kind::kCreate:
+      return create(std::move(m));
+    case rpc::WatchCall::Kind::kCancel:
+      cancel(m.watch_id);
       break;
-    case WatchMessage::Kind::kProgress:
+    case rpc::WatchCall::Kind::kProgress:
       progress_wanted_ = !watches_.empty();
       ready_->poke();
       break;
-    case WatchMessage::Kind::kNone:
+    case rpc::WatchCall::Kind::kNone:
       break;
   }
   return []() -> Task<Result<void>> { co_return Result<void>(); }();
 }
 
-void WatchSession::answer(const WatchReply& reply, Revision revision) {
-  append_watch_reply(control_, with_revision(c_.member.header(), revision), reply, nullptr, 0);
+void WatchSession::append(std::string& out, rpc::WatchReply reply, Revision revision,
+                          std::string_view events) {
+  reply.header = with_revision(c_.member.header(), revision);
+  const auto mark = net::begin_grpc_frame(out);
+  rpc::encode(reply, events, out);
+  net::end_grpc_frame(out, mark);
+}
+
+void WatchSession::answer(rpc::WatchReply reply, Revision revision) {
+  append(control_, std::move(reply), revision);
   ++control_count_;
   ready_->poke();
 }
@@ -109,62 +120,58 @@ void WatchSession::refuse(std::string reason) {
          c_.member.current_revision());
 }
 
-Result<void> WatchSession::permit(const WatchCreate& request) const {
+Result<void> WatchSession::permit(const WatchRequest& request) const {
   const auto view = c_.member.auth_view();
   if (!view->enabled) return {};
   const Identity who = TRY(c_.authenticator.identify(call_));
   return check_watch(*view, {who.user, who.auth_revision}, request.key, request.end);
 }
 
-Task<Result<void>> WatchSession::create(WatchCreate request) {
-  if (request.key.empty()) request.key.assign(1, '\0');
-  if (request.start_revision < 0) {
+Task<Result<void>> WatchSession::create(rpc::WatchCall call) {
+  WatchRequest& q = call.create;
+  if (q.key.empty()) q.key.assign(1, '\0');
+  if (q.start_revision < 0) {
     refuse(compacted_error().message);
     co_return Result<void>();
   }
-  if (auto allowed = permit(request); !allowed) {
+  if (auto allowed = permit(q); !allowed) {
     const Error& e = allowed.error();
     refuse("rpc error: code = " + std::string(grpc_code_name(static_cast<int>(e.code))) +
            " desc = " + e.message);
     co_return Result<void>();
   }
-  const bool from_key = request.end.size() == 1 && request.end[0] == '\0';
-  if (!request.end.empty() && !from_key && request.key >= request.end) {
+  const bool from_key = q.end.size() == 1 && q.end[0] == '\0';
+  if (!q.end.empty() && !from_key && q.key >= q.end) {
     refuse("mvcc: watcher range is empty");
     co_return Result<void>();
   }
-  if (request.watch_id != 0 && watches_.contains(request.watch_id)) {
+  if (call.watch_id != 0 && watches_.contains(call.watch_id)) {
     refuse("mvcc: duplicate watch ID provided on the WatchStream");
     co_return Result<void>();
   }
+  Watch fresh;
+  fresh.start_revision = q.start_revision;
+  fresh.notify = std::exchange(q.progress_notify, false);  // tick() does it
+  fresh.fragment = call.fragment;
   // "From now on" begins behind the revision that the answer names: a client that reconnects goes on there.
   const Revision now = c_.member.current_revision();
-  WatchRequest q;
-  q.key = std::move(request.key);
-  q.end = std::move(request.end);
-  q.start_revision = request.start_revision > 0 ? request.start_revision : now + 1;
-  q.prev_kv = request.prev_kv;
-  q.no_put = request.no_put;
-  q.no_delete = request.no_delete;
+  if (q.start_revision == 0) q.start_revision = now + 1;
   q.resync = true;
   auto stream = co_await c_.member.watch(std::move(q));
   if (!stream) {
     refuse(stream.error().message);
     co_return Result<void>();
   }
-  std::int64_t id = request.watch_id;
+  std::int64_t id = call.watch_id;
   if (id == 0) {
     while (watches_.contains(next_id_)) ++next_id_;
     id = next_id_++;
   }
-  Watch& w = watches_[id];
-  w.id = id;
-  w.stream = std::move(*stream);
-  w.start_revision = request.start_revision;
-  w.notify = request.progress_notify;
-  w.fragment = request.fragment;
-  w.stream->set_waker([ready = ready_, id] { ready->add(id); });
-  if (w.notify && !std::exchange(ticking_, true)) group_.spawn(call_.executor(), tick());
+  fresh.id = id;
+  fresh.stream = std::move(*stream);
+  fresh.stream->set_waker([ready = ready_, id] { ready->add(id); });
+  if (fresh.notify && !std::exchange(ticking_, true)) group_.spawn(call_.executor(), tick());
+  watches_[id] = std::move(fresh);
   answer({.watch_id = id, .created = true}, now);
   ready_->add(id);
   co_return Result<void>();
@@ -218,41 +225,50 @@ bool WatchSession::take(std::int64_t id) {
   const auto it = watches_.find(id);
   if (it == watches_.end()) return false;
   Watch& w = it->second;
-  auto batch = w.stream->try_next();
+  auto batch = w.stream->try_next_shared();
   if (!batch) return false;
   if (!*batch) {
     const Error& e = batch->error();
     const Revision compacted = e.code == Code::kOutOfRange ? w.stream->compacted() : 0;
-    WatchReply r{.watch_id = id, .canceled = true, .compact_revision = compacted};
-    r.cancel_reason = e.message;
-    append_watch_reply(out_, with_revision(c_.member.header(), c_.member.current_revision()), r, nullptr, 0);
+    append(out_,
+           {.watch_id = id, .canceled = true, .compact_revision = compacted, .cancel_reason = e.message},
+           c_.member.current_revision());
     ++out_count_;
     watches_.erase(it);
     return false;
   }
-  if (!(*batch)->events.empty()) {
-    append_events(w, (*batch)->revision, (*batch)->events);
+  if ((*batch)->events) {
+    append_events(w, (*batch)->revision, *(*batch)->events);
     w.quiet = false;
   }
   return true;
 }
 
-void WatchSession::append_events(const Watch& w, Revision revision, const std::vector<Event>& events) {
-  const Header h = with_revision(c_.member.header(), revision);
-  std::size_t from = 0;
-  while (from < events.size()) {
-    std::size_t n = events.size() - from;
-    if (w.fragment) {
-      std::size_t bytes = 64 + event_size(events[from]);
-      for (n = 1; from + n < events.size(); ++n) {
-        bytes += event_size(events[from + n]) + 6;
-        if (bytes >= c_.options.max_message_bytes()) break;
-      }
-    }
-    const bool last = from + n == events.size();
-    append_watch_reply(out_, h, {.watch_id = w.id, .fragment = !last}, &events[from], n);
+void WatchSession::append_events(const Watch& w, Revision revision, const EventList& list) {
+  const auto encode = [](std::span<const Event> events, std::string& out) {
+    rpc::encode_events(events, out);
+  };
+  const std::string_view whole = list.encoded(encode);
+  if (!w.fragment || whole.size() < c_.options.max_message_bytes()) {
+    append(out_, {.watch_id = w.id}, revision, whole);
     ++out_count_;
+    return;
+  }
+  const std::span<const Event> events = list.events();
+  std::size_t from = 0;
+  std::size_t at = 0;  // of events[from] in `whole`
+  while (from < events.size()) {
+    std::size_t n = 1;
+    std::size_t bytes = rpc::encoded_size(events[from]);
+    for (; from + n < events.size(); ++n) {
+      const std::size_t more = rpc::encoded_size(events[from + n]);
+      if (kReplyHead + bytes + more >= c_.options.max_message_bytes()) break;
+      bytes += more;
+    }
     from += n;
+    append(out_, {.watch_id = w.id, .fragment = from < events.size()}, revision, whole.substr(at, bytes));
+    ++out_count_;
+    at += bytes;
   }
 }
 
@@ -269,7 +285,7 @@ void WatchSession::append_progress() {
     if (all < w.start_revision) return;
   }
   if (watches_.empty()) return;
-  append_watch_reply(out_, with_revision(c_.member.header(), all), {.watch_id = kInvalidWatchId}, nullptr, 0);
+  append(out_, {.watch_id = kInvalidWatchId}, all);
   ++out_count_;
 }
 
@@ -279,7 +295,7 @@ void WatchSession::append_ticks() {
     const bool quiet = std::exchange(w.quiet, true);
     const Revision r = quiet ? w.stream->delivered() : 0;
     if (r == 0 || r < w.start_revision) continue;
-    append_watch_reply(out_, with_revision(c_.member.header(), r), {.watch_id = id}, nullptr, 0);
+    append(out_, {.watch_id = id}, r);
     ++out_count_;
   }
 }

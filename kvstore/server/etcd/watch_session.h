@@ -19,8 +19,8 @@
 #include <vector>
 
 #include "base/async.h"
+#include "kvstore/rpc/codec.h"
 #include "kvstore/server/etcd/context.h"
-#include "kvstore/server/etcd/watch_codec.h"
 
 namespace keelson::kvstore::etcd {
 
@@ -59,16 +59,18 @@ class WatchSession {
   Task<> tick();
   void end(Result<void> result);
 
-  Task<Result<void>> handle(WatchMessage m);
-  Task<Result<void>> create(WatchCreate request);
-  Result<void> permit(const WatchCreate& request) const;
+  Task<Result<void>> handle(rpc::WatchCall m);
+  Task<Result<void>> create(rpc::WatchCall call);
+  Result<void> permit(const WatchRequest& request) const;
   void cancel(std::int64_t id);
   void refuse(std::string reason);
-  void answer(const WatchReply& reply, Revision revision);
+  void answer(rpc::WatchReply reply, Revision revision);
+  // One gRPC message with its prefix: `reply`, `revision` in its header, and events that are encoded.
+  void append(std::string& out, rpc::WatchReply reply, Revision revision, std::string_view events = {});
 
   // One batch of `id`, if there is any; true: there may be more.
   bool take(std::int64_t id);
-  void append_events(const Watch& w, Revision revision, const std::vector<Event>& events);
+  void append_events(const Watch& w, Revision revision, const EventList& list);
   void append_progress();
   void append_ticks();
   Task<Result<void>> flush();

@@ -4,10 +4,10 @@
 #include <cstdlib>
 
 #include "kvstore/server/etcd/json.h"
-#include "kvstore/server/etcd/kv_codec.h"
-#include "kvstore/server/etcd/watch_codec.h"
+#include "kvstore/server/etcd/wire.h"
 
 using namespace keelson::kvstore::etcd;
+namespace rpc = keelson::kvstore::rpc;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const Schema kSchema(schema_text());
@@ -16,13 +16,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                               "etcdserverpb.RangeResponse", "etcdserverpb.StatusResponse"};
   const auto* message = kSchema.message(kMessages[data[0] % 4]);
   const std::string bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
-  (void)decode_range(bytes);
-  (void)decode_put(bytes);
-  (void)decode_delete(bytes);
-  (void)decode_txn(bytes);
-  (void)decode_compact(bytes);
-  (void)decode_watch(bytes);
-  (void)decode_key_value(bytes);
+  const keelson::Bytes shared(bytes);
+  (void)decoded<keelson::kvstore::RangeRequest>(shared);
+  (void)decoded<keelson::kvstore::PutRequest>(shared);
+  (void)decoded<keelson::kvstore::DeleteRequest>(shared);
+  (void)decoded<keelson::kvstore::TxnRequest>(shared);
+  (void)decoded<rpc::CompactionRequest>(shared);
+  (void)decoded<rpc::WatchCall>(shared);
+  // What a client is told.
+  (void)decoded<rpc::WatchReply>(shared);
+  keelson::kvstore::Header header;
+  keelson::kvstore::RangeResult range;
+  (void)rpc::decode(shared, header, range);
+  keelson::kvstore::TxnResult txn;
+  (void)rpc::decode(shared, header, txn);
   (void)json_value_end(bytes);
   (void)json_to_wire(*message, bytes);
   std::string json;

@@ -2,8 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "kvstore/server/etcd/json.h"
-#include "kvstore/server/etcd/kv_codec.h"
-#include "kvstore/server/etcd/watch_codec.h"
+#include "kvstore/server/etcd/wire.h"
 
 namespace keelson::kvstore::etcd {
 namespace {
@@ -30,7 +29,7 @@ TEST(EtcdCodec, RangeRequestHasEveryField) {
               R"({"key":"YQ==","range_end":"Yg==","limit":"7","revision":8,"sortOrder":"DESCEND",
         "sort_target":"MOD","serializable":true,"keys_only":true,"count_only":true,"min_mod_revision":1,
         "max_mod_revision":"2","min_create_revision":3,"max_create_revision":-4,"unknown":{"x":[1]}})");
-  const auto r = decode_range(bytes);
+  const auto r = decoded<RangeRequest>(Bytes(bytes));
   ASSERT_TRUE(r);
   EXPECT_EQ(r->key, "a");
   EXPECT_EQ(r->end, "b");
@@ -52,7 +51,7 @@ TEST(EtcdCodec, RangeResponseBytes) {
   r.kvs.push_back(kv);
   r.more = true;
   r.count = 12;
-  const Bytes out = encode_range({1, 2, 300, 4}, r);
+  const Bytes out = encoded(Header{1, 2, 300, 4}, r);
   const std::string want(
       "\x0a\x09\x08\x01\x10\x02\x18\xac\x02\x20\x04"
       "\x12\x0e\x0a\x01k\x10\x02\x18\x03\x20\x02\x2a\x01v\x30\x09"
@@ -71,7 +70,7 @@ TEST(EtcdCodec, TxnNestsAndSharesValues) {
         "success":[{"request_put":{"key":"a2V5","value":"dmFsdWU=","lease":"3","prev_kv":true}},
         {"request_delete_range":{"key":"ZA=="}}],
         "failure":[{"request_txn":{"success":[{"request_range":{"key":"cg=="}}]}}]})");
-  const auto t = decode_txn(std::move(bytes));
+  const auto t = decoded<TxnRequest>(Bytes(std::move(bytes)));
   ASSERT_TRUE(t);
   ASSERT_EQ(t->compares.size(), 2u);
   EXPECT_EQ(t->compares[0].op, Compare::Op::kNotEqual);
@@ -87,24 +86,24 @@ TEST(EtcdCodec, TxnNestsAndSharesValues) {
 }
 
 TEST(EtcdCodec, ErrorsOfRequests) {
-  EXPECT_EQ(decode_range("").error().message, "etcdserver: key is not provided");
-  EXPECT_EQ(decode_range("\x0a\x01k\x28\x07").error().message, "etcdserver: invalid sort option");
-  EXPECT_EQ(decode_range("\x0a\x05k").error().code, Code::kInternal);
-  EXPECT_EQ(decode_txn(std::string("\x12\x00", 2)).error().message, "etcdserver: key not found");
+  const auto range = [](std::string bytes) { return decoded<RangeRequest>(Bytes(std::move(bytes))); };
+  EXPECT_EQ(range("\x0a\x01k\x28\x07").error().message, "etcdserver: invalid sort option");
+  EXPECT_EQ(range("\x0a\x05k").error().code, Code::kInternal);
+  EXPECT_EQ(decoded<TxnRequest>(Bytes(std::string("\x12\x00", 2))).error().message, "etcdserver: key not found");
 }
 
 TEST(EtcdCodec, WatchRequestAndReply) {
-  const auto m = decode_watch(
+  const auto m = decoded<rpc::WatchCall>(Bytes(
       wire_of("etcdserverpb.WatchRequest",
               R"({"create_request":{"key":"YQ==","start_revision":"5","filters":["NOPUT","NODELETE"],
-        "prev_kv":true,"watch_id":"9","fragment":true,"progress_notify":true}})"));
+        "prev_kv":true,"watch_id":"9","fragment":true,"progress_notify":true}})")));
   ASSERT_TRUE(m);
-  EXPECT_EQ(m->kind, WatchMessage::Kind::kCreate);
-  EXPECT_TRUE(m->create.no_put && m->create.no_delete && m->create.prev_kv && m->create.fragment);
-  EXPECT_EQ(m->create.watch_id, 9);
+  EXPECT_EQ(m->kind, rpc::WatchCall::Kind::kCreate);
+  EXPECT_TRUE(m->create.no_put && m->create.no_delete && m->create.prev_kv && m->fragment);
+  EXPECT_EQ(m->watch_id, 9);
   EXPECT_EQ(m->create.start_revision, 5);
   // Packed, as protobuf libraries send it.
-  const auto packed = decode_watch(std::string("\x0a\x04\x2a\x02\x00\x01", 6));
+  const auto packed = decoded<rpc::WatchCall>(Bytes(std::string("\x0a\x04\x2a\x02\x00\x01", 6)));
   ASSERT_TRUE(packed);
   EXPECT_TRUE(packed->create.no_put && packed->create.no_delete);
 
@@ -113,9 +112,11 @@ TEST(EtcdCodec, WatchRequestAndReply) {
   e.kv.key = Bytes::literal("k");
   e.kv.mod_revision = 6;
   std::string out;
-  append_watch_reply(out, {1, 2, 6, 1}, {.watch_id = -1, .fragment = true}, &e, 1);
-  EXPECT_EQ(out.size() - 5, static_cast<std::size_t>(static_cast<unsigned char>(out[4])));
-  EXPECT_EQ(json_of("etcdserverpb.WatchResponse", out.substr(5)),
+  std::string events;
+  rpc::encode_events(std::span(&e, 1), events);
+  EXPECT_EQ(events.size(), rpc::encoded_size(e));
+  rpc::encode({.header = {1, 2, 6, 1}, .watch_id = -1, .fragment = true}, events, out);
+  EXPECT_EQ(json_of("etcdserverpb.WatchResponse", out),
             R"({"header":{"cluster_id":"1","member_id":"2","revision":"6","raft_term":"1"},"watch_id":"-1",)"
             R"("fragment":true,"events":[{"type":"DELETE","kv":{"key":"aw==","mod_revision":"6"}}]})");
 }
@@ -159,9 +160,9 @@ TEST(EtcdCodec, BrokenBytes) {
     bytes.resize(bytes.size() - (state >> 40) % 4);
     std::string out;
     (void)wire_to_json(*schema().message("etcdserverpb.TxnRequest"), bytes, out);
-    (void)decode_watch(bytes);
-    (void)decode_range(bytes);
-    (void)decode_txn(bytes);
+    (void)decoded<rpc::WatchCall>(Bytes(bytes));
+    (void)decoded<RangeRequest>(Bytes(bytes));
+    (void)decoded<TxnRequest>(Bytes(bytes));
   }
 }
 

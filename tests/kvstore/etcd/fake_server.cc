@@ -1,24 +1,26 @@
-// etcd_fake_server DIR PORT: the etcd v3 API over one EmbeddedStore on 127.0.0.1:PORT, plain, until SIGTERM.
-// For side-by-side comparison with a real etcd (tests/interop/etcd_api) and for measuring the API alone.
+// etcd_fake_server DIR PORT [CERT KEY CA]: the etcd v3 API over one EmbeddedStore on 127.0.0.1:PORT, plain or with
+// TLS and client certificates, until SIGTERM. For side-by-side comparison with a real etcd (tests/interop/etcd_api)
+// and for measuring the API alone.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 
 #include "base/async.h"
+#include "base/file.h"
+#include "kvstore/server/embedded_store.h"
 #include "kvstore/server/etcd/api.h"
 #include "kvstore/server/etcd/auth_service.h"
 #include "kvstore/server/etcd/lock_service.h"
 #include "net/asio_clock.h"
 #include "net/io_pool.h"
 #include "net/server.h"
-#include "tests/kvstore/etcd/fake_member.h"
 
 using namespace keelson;
 using namespace keelson::kvstore;
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::fprintf(stderr, "usage: etcd_fake_server DIR PORT\n");
+  if (argc != 3 && argc != 6) {
+    std::fprintf(stderr, "usage: etcd_fake_server DIR PORT [CERT KEY CA]\n");
     return 2;
   }
   sigset_t set;
@@ -40,7 +42,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   (*store)->start();
-  FakeMember member(**store);
+  Member& member = **store;
   etcd::TokenAuthenticator authenticator(member, clock, log, {}, false);
   etcd::EtcdApi api(member, clock, log, authenticator, {}, nullptr);
   etcd::register_auth(api.context(), authenticator, {.workers = pool.workers(), .bcrypt_cost = 4},
@@ -52,6 +54,13 @@ int main(int argc, char** argv) {
   net::ServerOptions so;
   so.port = static_cast<std::uint16_t>(std::atoi(argv[2]));
   so.max_concurrent_streams = 1u << 20;
+  if (argc == 6) {
+    so.tls.emplace();
+    so.tls->certificate_chain_pem = *read_file(posix_file_system(), argv[3]);
+    so.tls->private_key_pem = *read_file(posix_file_system(), argv[4]);
+    so.tls->client_ca_pem = *read_file(posix_file_system(), argv[5]);
+    so.tls->require_client_certificate = true;
+  }
   auto server = net::Server::listen(so, pool.executors(), api, clock, log);
   if (!server) {
     std::fprintf(stderr, "%s\n", server.error().message.c_str());
