@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/wire.h"
 #include "kvstore/mvcc/item.h"
 
 namespace keelson::kvstore {
@@ -68,6 +69,19 @@ inline std::string revision_key(FullRevision rev, bool tombstone) {
   std::string out = u64(static_cast<std::uint64_t>(rev.main)) + '_' + u64(rev.sub);
   if (tombstone) out += 't';
   return out;
+}
+
+// A version as mvccpb.KeyValue; a tombstone has its key alone.
+inline void append_key_value(std::string& out, const ItemFields& f, std::string_view key,
+                             std::string_view value) {
+  wire::Writer kv(out);
+  kv.bytes(1, key);
+  if (f.tombstone) return;
+  kv.sint(2, f.create);
+  kv.sint(3, f.rev.main);
+  kv.sint(4, f.version);
+  if (!value.empty()) kv.bytes(5, value);
+  if (f.lease != 0) kv.sint(6, f.lease);
 }
 
 // False for what is no revision. A sub revision is u32 here, so a greater one is none.

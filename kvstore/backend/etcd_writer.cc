@@ -119,15 +119,7 @@ Result<void> write_versions(BboltWriter& w, const BackendSnapshot& snapshot) {
   loader.version = [&](const ItemFields& f, std::string_view key, std::string_view bytes) {
     if (!result) return;
     value.clear();
-    wire::Writer kv(value);
-    kv.bytes(1, key);
-    if (!f.tombstone) {
-      kv.sint(2, f.create);
-      kv.sint(3, f.rev.main);
-      kv.sint(4, f.version);
-      if (!bytes.empty()) kv.bytes(5, bytes);
-      if (f.lease != 0) kv.sint(6, f.lease);
-    }
+    etcd_schema::append_key_value(value, f, key, bytes);
     result = w.put(etcd_schema::revision_key(f.rev, f.tombstone), value);
   };
   TRY(snapshot.load(loader));

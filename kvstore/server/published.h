@@ -61,6 +61,8 @@ class Published {
   std::uint64_t term() const { return term_.load(std::memory_order_acquire); }
   std::uint64_t committed() const { return committed_.load(std::memory_order_acquire); }
   std::uint64_t applied() const { return applied_.load(std::memory_order_acquire); }
+  // State::stored_bytes().
+  std::uint64_t stored_bytes() const { return stored_bytes_.load(std::memory_order_acquire); }
   bool learner() const { return learner_.load(std::memory_order_acquire); }
   // Of mvcc(), cheaply.
   std::int64_t revision() const { return revision_.load(std::memory_order_acquire); }
@@ -72,7 +74,8 @@ class Published {
   std::atomic<bool> learner_{false};
   std::atomic<bool> refusing_{false};
   std::atomic<raft::Role> role_{raft::Role::kFollower};
-  std::atomic<std::uint64_t> leader_{0}, term_{0}, committed_{0}, applied_{0}, cluster_id_{0};
+  std::atomic<std::uint64_t> leader_{0}, term_{0}, committed_{0}, applied_{0}, stored_bytes_{0},
+      cluster_id_{0};
   std::atomic<std::int64_t> revision_{0};
   mutable std::mutex mu_;
   MvccPtr mvcc_;

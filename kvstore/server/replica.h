@@ -244,6 +244,7 @@ class Replica {
   void apply_member(const Command& command, Outcome& outcome);
   void apply_conf_change(const raft::Entry& entry);
   void commit_effects();
+  void publish_applied();
   void cluster_changed();
   void save_members();
   void save_record(std::string_view name, std::string bytes);
@@ -303,7 +304,6 @@ class Replica {
   void judge_hashes();
   void fence();
   void step_down();
-  std::uint64_t stored_bytes() const;
   void auto_compact();
   void report_metrics();
 

@@ -346,8 +346,7 @@ void Replica::commit_effects() {
   meta_.records_hash = records_hash(state.leases(), record_hashes_);
   mvcc_->backend->commit(meta_, std::exchange(effects_.leases, {}), std::exchange(effects_.dropped, {}));
   state.publish();
-  published_.revision_.store(meta_.revision, std::memory_order_release);
-  published_.applied_.store(applied_.value(), std::memory_order_release);
+  publish_applied();
   hub_.dispatch(effects_.changes, meta_.revision);
   effects_.changes.clear();
   for (auto& p : std::exchange(applied_requests_, {})) {
@@ -358,6 +357,12 @@ void Replica::commit_effects() {
     p->outcome.applied = applied_;
     p->finish();
   }
+}
+
+void Replica::publish_applied() {
+  published_.revision_.store(mvcc_->state->revision(), std::memory_order_release);
+  published_.applied_.store(applied_.value(), std::memory_order_release);
+  published_.stored_bytes_.store(mvcc_->state->stored_bytes(), std::memory_order_release);
 }
 
 void Replica::run_compaction() {

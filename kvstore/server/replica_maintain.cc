@@ -47,7 +47,7 @@ void Replica::watch_quota() {
   if (options_.quota_bytes == 0 || leader_ == raft::NodeId() || fenced_) return;
   const Alarm mine{id_, AlarmType::kNoSpace};
   const bool raised = std::ranges::find(cluster_.alarms, mine) != cluster_.alarms.end();
-  const bool full = stored_bytes() > options_.quota_bytes;
+  const bool full = mvcc_->state->stored_bytes() > options_.quota_bytes;
   if (now() < next_alarm_) return;
   // An alarm that somebody raised by hand stays until it is disarmed.
   if (full || !raised) was_full_ = full;
@@ -55,10 +55,6 @@ void Replica::watch_quota() {
   if (node_->propose(Bytes(encode_alarm(mine, full))).has_value()) {
     next_alarm_ = now() + 2 * options_.election_ticks * options_.tick;
   }
-}
-
-std::uint64_t Replica::stored_bytes() const {
-  return mvcc_->backend->disk_bytes();
 }
 
 void Replica::share_hashes() {
@@ -183,9 +179,9 @@ void Replica::report_metrics() {
   m.quota.Set(static_cast<double>(options_.quota_bytes));
   if (now() < next_sizes_) return;
   next_sizes_ = now() + std::chrono::seconds(1);
-  const auto bytes = static_cast<double>(mvcc_->backend->disk_bytes());
-  m.db_size.Set(bytes);
-  m.db_in_use.Set(std::min(bytes, static_cast<double>(stored_bytes())));
+  const std::uint64_t in_use = state.stored_bytes();
+  m.db_size.Set(static_cast<double>(std::max(in_use, mvcc_->backend->disk_bytes())));
+  m.db_in_use.Set(static_cast<double>(in_use));
 }
 
 }  // namespace keelson::kvstore

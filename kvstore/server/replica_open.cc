@@ -149,8 +149,8 @@ Result<void> Replica::recover() {
   auth_hash_ = hash_text(auth_.encode());
   hub_.resync(mvcc_->state->revision(), false);
   published_.mvcc_ = mvcc_;
-  published_.revision_.store(mvcc_->state->revision(), std::memory_order_release);
   published_.auth_ = auth_.view();
+  publish_applied();
   TRY(catch_up());
   deps_.logger.info("store recovered", {{"member", id_text(id_)},
                                         {"revision", mvcc_->state->revision()},

@@ -140,10 +140,9 @@ Result<void> Replica::install(const raft::SnapshotMeta& meta) {
   {
     std::lock_guard lock(published_.mu_);
     published_.mvcc_ = mvcc_;
-    published_.revision_.store(mvcc_->state->revision(), std::memory_order_release);
     published_.auth_ = auth_.view();
   }
-  published_.applied_.store(applied_.value(), std::memory_order_release);
+  publish_applied();
   cluster_changed();
   set_peers();
   note_alone();

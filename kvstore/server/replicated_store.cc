@@ -30,8 +30,8 @@ class ReplicatedStore::Impl {
   Rng ids{1};  // of leases that the store names
   std::unique_ptr<Replica> replica;
   std::unique_ptr<StoreThread> thread;
-  // For what blocks: snapshots. Shared with their readers, which may be the last to go.
-  std::shared_ptr<boost::asio::thread_pool> workers = std::make_shared<boost::asio::thread_pool>(1);
+  // For what blocks: snapshots, hashes. Shared with their readers, which may be the last to go.
+  std::shared_ptr<boost::asio::thread_pool> workers = std::make_shared<boost::asio::thread_pool>(2);
   std::atomic<std::uint64_t> next_file{1};
 
   const Published& published() const { return replica->published(); }
@@ -344,8 +344,7 @@ MemberStatus ReplicatedStore::status() const {
 
 Task<Result<HashKv>> ReplicatedStore::hash_kv(Revision revision) {
   if (auto why = impl_->published().refusal()) co_return std::unexpected(*why);
-  const MvccPtr mvcc = impl_->published().mvcc();
-  co_return hash_versions(*mvcc, revision);
+  co_return co_await kvstore::hash_kv(impl_->workers->get_executor(), impl_->published().mvcc(), revision);
 }
 
 Task<Result<std::vector<MemberInfo>>> ReplicatedStore::member_list(bool linearizable) {

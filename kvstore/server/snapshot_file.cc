@@ -1,9 +1,10 @@
 #include "kvstore/server/snapshot_file.h"
 
-#include <map>
+#include <thread>
 
 #include "base/blocking.h"
 #include "base/crc32c.h"
+#include "kvstore/backend/etcd_schema.h"
 #include "kvstore/backend/snapshot.h"
 #include "kvstore/server/errors.h"
 #include "kvstore/server/etcd_export.h"
@@ -33,6 +34,36 @@ Result<std::unique_ptr<EtcdExport>> write_file(Backend& backend, FileSystem& fs,
   return export_etcd(*snapshot, fs, path);
 }
 
+// Whether `rev` is the version of `key` that a reader at `revision` sees.
+bool seen_at(const View& view, std::string_view key, FullRevision rev, Revision revision) {
+  const Item* item = view.find(key);
+  if (item == nullptr) return false;
+  if (item->rev().main <= revision) return item->rev() == rev;
+  const VersionRef* older = item->older_at(revision);
+  return older != nullptr && older->rev() == rev;
+}
+
+struct Pictures {
+  std::shared_ptr<const BackendSnapshot> snapshot;
+  SnapshotPtr versions;
+};
+
+// A picture of the backend and one of the tree that knows all its versions: as new, and no compaction
+// between.
+Result<Pictures> matching_pictures(Backend& backend, const State& state) {
+  constexpr int kTriesMax = 1000;  // the two are apart for moments
+  for (int i = 0; i < kTriesMax; ++i) {
+    TRY(backend.flush());
+    Pictures p;
+    p.snapshot = TRY(backend.snapshot());
+    p.versions = state.snapshot();
+    const BackendMeta& meta = p.snapshot->meta();
+    if (p.versions->revision() >= meta.revision && state.compacted().load() == meta.compacted) return p;
+    std::this_thread::yield();
+  }
+  return fail(Code::kUnavailable, "the store is too busy to be hashed");
+}
+
 }  // namespace
 
 Task<Result<std::unique_ptr<SnapshotReader>>> make_snapshot_file(std::shared_ptr<const void> keep,
@@ -42,49 +73,36 @@ Task<Result<std::unique_ptr<SnapshotReader>>> make_snapshot_file(std::shared_ptr
   co_return std::make_unique<ExportReader>(std::move(keep), workers, std::move(file));
 }
 
-Result<HashKv> hash_versions(const Mvcc& mvcc, Revision revision) {
-  TRY(mvcc.backend->flush());
-  auto snapshot = TRY(mvcc.backend->snapshot());
+Task<Result<HashKv>> hash_kv(Executor workers, MvccPtr mvcc, Revision revision) {
+  co_return co_await run_blocking(workers,
+                                  [&] { return hash_versions(*mvcc->backend, *mvcc->state, revision); });
+}
+
+Result<HashKv> hash_versions(Backend& backend, const State& state, Revision revision) {
+  const auto [snapshot, versions] = TRY(matching_pictures(backend, state));
   const BackendMeta& meta = snapshot->meta();
   if (revision == 0) revision = meta.revision;
   if (revision > meta.revision) return fail(future_revision_error());
   if (revision < meta.compacted) return fail(compacted_error());
-  // The newest version of each key at the compacted revision counts, whatever has been dropped already.
-  std::map<std::string, FullRevision, std::less<>> kept;
-  Backend::Loader first;
-  first.lease = [](LeaseId, std::int64_t, std::int64_t) {};
-  first.version = [&](const ItemFields& f, std::string_view key, std::string_view) {
-    if (f.rev.main > meta.compacted) return;
-    if (f.tombstone) {
-      if (auto it = kept.find(key); it != kept.end()) kept.erase(it);
-    } else {
-      kept.insert_or_assign(std::string(key), f.rev);
-    }
-  };
-  if (meta.compacted > 0) TRY(snapshot->load(first));
   HashKv out;
-  Backend::Loader second;
-  second.lease = first.lease;
-  second.version = [&](const ItemFields& f, std::string_view key, std::string_view value) {
-    if (f.rev.main > revision) return;
-    if (f.rev.main <= meta.compacted) {
-      const auto it = kept.find(key);
-      if (it == kept.end() || it->second != f.rev) return;
-    }
-    const std::int64_t numbers[] = {f.rev.main,
-                                    f.rev.sub,
-                                    f.create,
-                                    f.version,
-                                    f.lease,
-                                    f.tombstone ? 1 : 0,
-                                    static_cast<std::int64_t>(key.size())};
-    out.hash = crc32c(out.hash, {reinterpret_cast<const char*>(numbers), sizeof numbers});
-    out.hash = crc32c(out.hash, key);
-    out.hash = crc32c(out.hash, value);
-  };
-  TRY(snapshot->load(second));
   out.compact_revision = meta.compacted;
   out.hash_revision = revision;
+  out.hash = crc32c(0, "key");  // the bucket's name
+  std::string value;
+  Backend::Loader loader;
+  loader.lease = [](LeaseId, std::int64_t, std::int64_t) {};
+  loader.version = [&](const ItemFields& f, std::string_view key, std::string_view bytes) {
+    if (f.rev.main > revision) return;
+    // Compacted, dropped already or not: it counts where a reader at `revision` sees it.
+    if (f.rev.main <= meta.compacted && (f.tombstone || !seen_at(versions->view(), key, f.rev, revision))) {
+      return;
+    }
+    out.hash = crc32c(out.hash, etcd_schema::revision_key(f.rev, f.tombstone));
+    value.clear();
+    etcd_schema::append_key_value(value, f, key, bytes);
+    out.hash = crc32c(out.hash, value);
+  };
+  TRY(snapshot->load(loader));
   return out;
 }
 

@@ -18,8 +18,12 @@ Task<Result<std::unique_ptr<SnapshotReader>>> make_snapshot_file(std::shared_ptr
                                                                  Executor workers, MvccPtr mvcc,
                                                                  FileSystem& fs, std::string path);
 
-// Over every version that a reader at `revision` (0: the newest) or later, up to it, could ask for: those
-// after the compacted revision, and each key's newest at it. kOutOfRange: compacted, or in the future.
-Result<HashKv> hash_versions(const Mvcc& mvcc, Revision revision);
+// etcd's HashKV as of `revision` (0: the newest): CRC32C over the key bucket's name and the bytes that etcd
+// would store for every version up to it which is after the compacted revision, or seen at `revision`; so it
+// is equal on members at one revision, whatever each has dropped already, and equal to that of an etcd.
+// Blocking. kOutOfRange: compacted, or in the future.
+Result<HashKv> hash_versions(Backend& backend, const State& state, Revision revision);
+// The same on `workers`.
+Task<Result<HashKv>> hash_kv(Executor workers, MvccPtr mvcc, Revision revision);
 
 }  // namespace keelson::kvstore

@@ -7,6 +7,7 @@
 
 #include "kvstore/backend/etcd_reader.h"
 #include "kvstore/server/etcd_export.h"
+#include "kvstore/server/snapshot_file.h"
 #include "tests/kvstore/backend_fixture.h"
 #include "tests/kvstore/store_fixture.h"
 
@@ -90,6 +91,16 @@ TEST(Etcdutl, AcceptsOurSnapshots) {
   EXPECT_EQ(hash.code, 0) << hash.out;
   EXPECT_NE(hash.out.find("\"hashRevision\":" + std::to_string(ours.revision)), std::string::npos)
       << hash.out;
+  const auto hashed = hash_versions(*m->backend, *m->state, 0);
+  ASSERT_TRUE(hashed);
+  EXPECT_NE(hash.out.find("\"hash\":" + std::to_string(hashed->hash)), std::string::npos)
+      << hash.out << " ours: " << hashed->hash;
+  const Ran older = run(peers() + "/etcdutl hashkv -w json --rev " + std::to_string(ours.revision - 5000) +
+                        " " + dir.path() + "/etcd/member/snap/db");
+  const auto hashed_older = hash_versions(*m->backend, *m->state, ours.revision - 5000);
+  ASSERT_TRUE(hashed_older) << hashed_older.error().message;
+  EXPECT_NE(older.out.find("\"hash\":" + std::to_string(hashed_older->hash)), std::string::npos)
+      << older.out << " ours: " << hashed_older->hash;
 }
 
 }  // namespace

@@ -273,6 +273,29 @@ TEST(ReplicaTest, GrowsFromOneAndShrinksBack) {
   EXPECT_EQ(c.get(1, "k"), "2");
 }
 
+// ---- Quota
+
+TEST(ReplicaTest, QuotaRefusesPutsUntilThereIsRoom) {
+  ReplicaCluster::Options o;
+  o.replica.quota_bytes = 100 << 10;
+  ReplicaCluster c(3, o);
+  const std::string value(10 << 10, 'v');
+  std::optional<Error> refused;
+  for (int i = 0; i < 100 && !refused; ++i) {
+    refused = c.put(c.follower(), "k", value).error;
+    c.tick();
+  }
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->message, no_space_error().message);
+  EXPECT_TRUE(c.at(1).published().cluster()->has_alarm(AlarmType::kNoSpace));
+  // Compaction makes room; nobody has to disarm anything.
+  const Revision newest = c.at(c.leader()).published().mvcc()->state->revision();
+  ASSERT_FALSE(c.call(c.follower(), ReplicaCluster::command(encode_compact(newest))).error);
+  ASSERT_TRUE(c.run_until([&] { return c.at(1).published().cluster()->alarms.empty(); }));
+  EXPECT_FALSE(c.put(c.follower(), "k", "small").error);
+  c.expect_agreement();
+}
+
 // ---- Snapshots
 
 TEST(ReplicaTest, LaggingMemberGetsASnapshot) {
