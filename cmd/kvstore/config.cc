@@ -130,7 +130,8 @@ Result<void> check_cluster(const KvstoreConfig& c, const KvstoreTexts& t) {
   TRY(one_of("auto-compaction-mode", c.auto_compaction_mode, {"periodic", "revision"}));
   if (!t.discovery.empty() || !c.discovery_token.empty() || !c.discovery_endpoints.empty())
     return bad(
-        "discovery services are not supported: name the members with --initial-cluster, or use "
+        "--discovery, --discovery-token and --discovery-endpoints: discovery services are not supported: name the "
+        "members with --initial-cluster, or use "
         "--discovery-srv");
   if (!c.initial_cluster.empty() && !c.discovery_srv.empty())
     return bad(
