@@ -77,12 +77,16 @@ class Member : public Store {
   virtual Header header() const = 0;
 
   using Store::compact;
+  using Store::lease_grant;
+  using Store::lease_revoke;
   using Store::range;
   using Store::range_now;
   using Store::txn;
   virtual Task<Result<RangeResult>> range(RangeRequest request, Identity who) = 0;
   virtual std::optional<Result<RangeResult>> range_now(const RangeRequest& request, const Identity& who) = 0;
   virtual Task<Result<TxnResult>> txn(TxnRequest request, Identity who) = 0;
+  virtual Task<Result<LeaseInfo>> lease_grant(LeaseId id, std::int64_t ttl_s, Identity who) = 0;
+  virtual Task<Result<void>> lease_revoke(LeaseId id, Identity who) = 0;
   // `physical`: waits until the versions are gone.
   virtual Task<Result<void>> compact(Revision revision, bool physical) = 0;
   // Returns once this member has applied everything that was committed when it was called.
@@ -93,6 +97,7 @@ class Member : public Store {
   // Parts of status() that the API asks for with every request: cheap.
   virtual bool is_learner() const { return status().learner; }
   virtual std::uint64_t leader() const { return status().leader; }
+  virtual std::uint64_t applied_index() const { return status().raft_applied_index; }
 
   virtual Task<Result<std::vector<MemberInfo>>> member_list(bool linearizable) = 0;
   // All members after the change; the new one is the last for add.

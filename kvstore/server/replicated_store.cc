@@ -257,14 +257,20 @@ Task<Result<std::unique_ptr<WatchStream>>> ReplicatedStore::watch(WatchRequest r
 // ---- Leases
 
 Task<Result<LeaseInfo>> ReplicatedStore::lease_grant(LeaseId id, std::int64_t ttl_s) {
+  return lease_grant(id, ttl_s, Identity::internal());
+}
+Task<Result<LeaseInfo>> ReplicatedStore::lease_grant(LeaseId id, std::int64_t ttl_s, Identity who) {
   if (id == 0) id = impl_->fresh_lease_id();
-  Outcome out = co_await impl_->submit_command(encode_lease_grant(id, ttl_s), true);
+  Outcome out = co_await impl_->submit_command(encode_lease_grant(id, ttl_s, who), true);
   if (out.error) co_return std::unexpected(std::move(*out.error));
   co_return std::move(out.lease);
 }
 
 Task<Result<void>> ReplicatedStore::lease_revoke(LeaseId id) {
-  Outcome out = co_await impl_->submit_command(encode_lease_revoke(id));
+  return lease_revoke(id, Identity::internal());
+}
+Task<Result<void>> ReplicatedStore::lease_revoke(LeaseId id, Identity who) {
+  Outcome out = co_await impl_->submit_command(encode_lease_revoke(id, who));
   if (out.error) co_return std::unexpected(std::move(*out.error));
   co_return Result<void>();
 }
@@ -317,6 +323,9 @@ Header ReplicatedStore::header() const {
 
 bool ReplicatedStore::is_learner() const {
   return impl_->published().learner();
+}
+std::uint64_t ReplicatedStore::applied_index() const {
+  return impl_->published().applied();
 }
 std::uint64_t ReplicatedStore::leader() const {
   return impl_->published().leader();

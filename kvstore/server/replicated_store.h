@@ -88,7 +88,9 @@ class ReplicatedStore final : public Member, public raft::TransportSink {
   Task<Result<void>> compact(Revision revision, bool physical) override;
   Task<Result<std::unique_ptr<WatchStream>>> watch(WatchRequest request) override;
   Task<Result<LeaseInfo>> lease_grant(LeaseId id, std::int64_t ttl_s) override;
+  Task<Result<LeaseInfo>> lease_grant(LeaseId id, std::int64_t ttl_s, Identity who) override;
   Task<Result<void>> lease_revoke(LeaseId id) override;
+  Task<Result<void>> lease_revoke(LeaseId id, Identity who) override;
   Task<Result<LeaseInfo>> lease_keep_alive(LeaseId id) override;
   Task<Result<LeaseInfo>> lease_time_to_live(LeaseId id, bool keys) override;
   Task<Result<std::vector<LeaseId>>> leases() override;
@@ -100,6 +102,7 @@ class ReplicatedStore final : public Member, public raft::TransportSink {
   MemberStatus status() const override;
   bool is_learner() const override;
   std::uint64_t leader() const override;
+  std::uint64_t applied_index() const override;
   Task<Result<std::vector<MemberInfo>>> member_list(bool linearizable) override;
   Task<Result<std::vector<MemberInfo>>> member_add(std::vector<std::string> peer_urls, bool learner) override;
   Task<Result<std::vector<MemberInfo>>> member_remove(std::uint64_t id) override;

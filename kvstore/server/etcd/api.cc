@@ -74,7 +74,32 @@ Task<> EtcdApi::stop() {
   return impl_->group.stop();
 }
 
+namespace {
+
+constexpr Duration kAppliedWait = std::chrono::seconds(5);
+constexpr Duration kAppliedPoll = std::chrono::milliseconds(5);
+
+// Until the caller's token is known here too, at most kAppliedWait: it may have been made by another member.
+Task<> wait_for_token(ServiceContext* c, net::Exchange* x) {
+  const MonoTime end = c->clock.now() + kAppliedWait;
+  while (c->authenticator.awaits(x->request()) && c->clock.now() < end && !x->is_closed()) {
+    co_await c->clock.sleep_for(kAppliedPoll);
+  }
+}
+
+Task<> handle_later(EtcdApi* api, ServiceContext* c, net::Exchange* x) {
+  co_await wait_for_token(c, x);
+  co_await api->handle_now(*x);
+}
+
+}  // namespace
+
 Task<> EtcdApi::handle(net::Exchange& x) {
+  if (impl_->context.authenticator.awaits(x.request())) return handle_later(this, &impl_->context, &x);
+  return handle_now(x);
+}
+
+Task<> EtcdApi::handle_now(net::Exchange& x) {
   if (net::is_grpc(x.request())) return impl_->router.handle(x);
   const auto path = x.request().path();
   if (impl_->gateway && (path.starts_with("/v3/") || path.starts_with("/v3beta/"))) {

@@ -43,8 +43,10 @@ class EtcdApi final : public net::Handler {
   Task<> stop();
 
   // gRPC, /v3/… (JSON), /health, /livez, /readyz, /version, /metrics, /debug/vars; CORS and the host
-  // whitelist as etcd has them.
+  // whitelist as etcd has them. A request with a token of another member waits until it is applied here.
   Task<> handle(net::Exchange& exchange) override;
+  // The same without waiting.
+  Task<> handle_now(net::Exchange& exchange);
   // /health, /livez, /readyz and /metrics alone.
   net::Handler& metrics_handler();
 

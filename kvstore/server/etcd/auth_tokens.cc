@@ -3,6 +3,7 @@
 #include <openssl/rand.h>
 
 #include <array>
+#include <charconv>
 
 #include "base/check.h"
 #include "base/flags.h"
@@ -99,6 +100,19 @@ Result<Identity> TokenAuthenticator::identify(const net::GrpcCall& call) {
     return Identity{request.connection->peer->common_name, view->revision};
   }
   return Identity{};
+}
+
+// A simple token ends in the index of the entry that assigned it.
+std::optional<std::uint64_t> TokenAuthenticator::awaits(const net::Request& request) {
+  if (options_.none || options_.jwt) return std::nullopt;
+  const std::string_view token = token_of(request);
+  const std::size_t dot = token.find('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  std::uint64_t index = 0;
+  const char* end = token.data() + token.size();
+  const auto [p, ec] = std::from_chars(token.data() + dot + 1, end, index);
+  if (ec != std::errc() || p != end || index <= member_.applied_index()) return std::nullopt;
+  return member_.auth_view()->enabled ? std::optional(index) : std::nullopt;
 }
 
 std::optional<Identity> TokenAuthenticator::by_token(const AuthView& view, std::string_view token) {

@@ -41,6 +41,7 @@ class TokenAuthenticator final : public Authenticator {
                      bool client_cert_auth);
 
   Result<Identity> identify(const net::GrpcCall& call) override;
+  std::optional<std::uint64_t> awaits(const net::Request& request) override;
 
   // A token for a user whose password was right at `auth_revision`. kInvalidArgument with
   // auth_old_revision_error() when users have changed since: check again.

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,9 @@ class Authenticator {
   // ("etcdserver: invalid auth token") for a token that is not known. Does not wait: called for every
   // request.
   virtual Result<Identity> identify(const net::GrpcCall& call) = 0;
+  // The log index at which the token of `request` was assigned, where this member has not applied it yet:
+  // identify() would not know it. nullopt: nothing to wait for.
+  virtual std::optional<std::uint64_t> awaits(const net::Request& request) { return std::nullopt; }
 };
 
 // Everybody is nobody: for stores without auth and for tests.

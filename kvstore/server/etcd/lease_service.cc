@@ -24,27 +24,20 @@ Task<Result<std::vector<std::string>>> keys_of(ServiceContext* c, LeaseId id) {
 Task<Result<Bytes>> grant(ServiceContext* c, GrpcCall* call, std::string request) {
   LeaseInfo want;
   CO_TRY(rpc::decode_lease_grant(request, want));
-  CO_TRY(require_user(*c, *call));
-  const LeaseInfo lease = CO_TRY(co_await c->member.lease_grant(want.id, want.granted_ttl_s));
+  Identity who = CO_TRY(require_user(*c, *call));
+  const LeaseInfo lease =
+      CO_TRY(co_await c->member.lease_grant(want.id, want.granted_ttl_s, std::move(who)));
   std::string out;
   rpc::encode_lease_granted(c->member.header(), lease, out);
   co_return Bytes(std::move(out));
 }
 
-Task<Result<void>> may_write_lease(ServiceContext* c, const GrpcCall* call, LeaseId id) {
-  const auto view = c->member.auth_view();
-  if (!view->enabled) co_return Result<void>();
-  const Identity who = CO_TRY(c->authenticator.identify(*call));
-  CO_TRY(check_signed_in(*view, {who.user, who.auth_revision}));
-  const auto keys = CO_TRY(co_await keys_of(c, id));
-  co_return check_lease_write(*view, {who.user, who.auth_revision}, keys);
-}
-
 Task<Result<Bytes>> revoke(ServiceContext* c, GrpcCall* call, std::string request) {
   LeaseId id = 0;
   CO_TRY(rpc::decode_lease_id(request, id));
-  CO_TRY(co_await may_write_lease(c, call, id));
-  CO_TRY(co_await c->member.lease_revoke(id));
+  // Its keys are looked at where it is applied.
+  Identity who = CO_TRY(require_user(*c, *call));
+  CO_TRY(co_await c->member.lease_revoke(id, std::move(who)));
   co_return header_only(c->member.header());
 }
 
@@ -89,6 +82,15 @@ Task<Result<Bytes>> leases(ServiceContext* c, GrpcCall* call, std::string reques
 }
 
 // ---- keep-alive
+
+Task<Result<void>> may_write_lease(ServiceContext* c, const GrpcCall* call, LeaseId id) {
+  const auto view = c->member.auth_view();
+  if (!view->enabled) co_return Result<void>();
+  const Identity who = CO_TRY(c->authenticator.identify(*call));
+  CO_TRY(check_signed_in(*view, {who.user, who.auth_revision}));
+  const auto keys = CO_TRY(co_await keys_of(c, id));
+  co_return check_lease_write(*view, {who.user, who.auth_revision}, keys);
+}
 
 Task<Result<void>> keep_alive_once(ServiceContext* c, GrpcCall* call, std::string request) {
   LeaseId id = 0;

@@ -19,6 +19,16 @@ const Schema& schema() {
   return kSchema;
 }
 
+// Everybody is nobody, but not at once.
+class LateAuthenticator final : public Authenticator {
+ public:
+  Result<Identity> identify(const net::GrpcCall&) override { return Identity{}; }
+  std::optional<std::uint64_t> awaits(const net::Request&) override {
+    return left-- > 0 ? std::optional<std::uint64_t>(9) : std::nullopt;
+  }
+  std::atomic<int> left = 0;
+};
+
 class EtcdApiTest : public StoreTest {
  protected:
   void SetUp() override {
@@ -71,7 +81,7 @@ class EtcdApiTest : public StoreTest {
     return comma == std::string::npos ? "{}" : "{" + out.substr(comma + 2);
   }
 
-  NoAuthenticator nobody_;
+  LateAuthenticator nobody_;
   std::unique_ptr<FakeMember> member_;
   std::unique_ptr<EtcdApi> api_;
   net::IoPool pool_{2, 1};
@@ -170,6 +180,13 @@ TEST_F(EtcdApiTest, StreamsThatWantALeaderEndWithoutOne) {
   EXPECT_EQ(next(*s), "error: etcdserver: no leader");
   auto refused = watch(o);
   EXPECT_EQ(next(*refused), "error: etcdserver: no leader");
+}
+
+TEST_F(EtcdApiTest, RequestsWaitForTheTokenOfAnotherMember) {
+  nobody_.left = 5;
+  const auto request = wire("etcdserverpb.RangeRequest", R"({"key":"YQ=="})");
+  EXPECT_TRUE(run(client_->unary("/etcdserverpb.KV/Range", Bytes(request))));
+  EXPECT_LT(nobody_.left, 1);
 }
 
 TEST_F(EtcdApiTest, LearnersServeLittle) {
