@@ -296,7 +296,7 @@ void SimClient::finish(Op::Status status, std::string error) {
   auto& counters = world_.counters();
   switch (status) {
     case Op::Status::kOk:
-      last_ok_ = world_.now();
+      if (!op_.range.serializable) last_ok_ = world_.now();
       ++counters[Count::kOpsOk];
       ++counters[op_.kind == Op::Kind::kRange ? Count::kReadsOk : Count::kWritesOk];
       if (op_.kind == Op::Kind::kCompact) ++counters[Count::kCompactions];

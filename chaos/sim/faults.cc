@@ -270,6 +270,8 @@ SimMember* Nemesis::expendable() {
   for (NodeId id : membership.voters) {
     const SimMember* m = world_.member(id);
     if (m == nullptr || m->lost || m->over || m->damage != Damage::kNone) return nullptr;
+    // A change counts for a member when it has applied it: until all have, the old quorums are needed.
+    if (m->seen_membership != membership) return nullptr;
   }
   SimMember* m = world_.member(membership.voters[rng_.below(membership.voters.size())]);
   return m->up() ? m : nullptr;

@@ -167,7 +167,7 @@ void Invariants::check_log(SimMember& member) {
   const bool durable = !replica.failed() && !member.disk().power_cut();
   if (p.last.value() != 0 && (node.last_index() < p.last || node.term_at(p.last) != p.last_term)) {
     // Replaced by a newer leader's entries, or compacted. What its disk has of that is open when it failed.
-    const Index kept = durable ? std::min(p.last, node.last_index()) : std::min(p.last, node.commit());
+    const Index kept = std::min(p.last, durable ? node.last_index() : member.seen_commit);
     const Term term = node.term_at(kept);
     if (durable || term.value() != 0) {
       if (term.value() != 0) p.last_term = term;

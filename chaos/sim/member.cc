@@ -217,7 +217,8 @@ void SimMember::run(Input& input) {
     world_.restart_later(*this);
   } else if (replica_->failed()) {
     world_.note(name_, "stopped: " + replica_->failed()->to_string());
-    if (disk_.happened().sync_errors + disk_.happened().full_errors == known_disk_errors_) {
+    const bool damaged = damage == Damage::kVisible || damage == Damage::kInvisible;
+    if (!damaged && disk_.happened().sync_errors + disk_.happened().full_errors == known_disk_errors_) {
       world_.violation("stopped", name_ + " stopped without a fault: " + replica_->failed()->to_string());
     }
     known_disk_errors_ = disk_.happened().sync_errors + disk_.happened().full_errors;

@@ -1,8 +1,11 @@
 #include "kvstore/backend/leveldb_env.h"
 
+#include <cstring>
 #include <memory>
+#include <string_view>
 
 #include "base/check.h"
+#include "base/crc32c.h"
 
 namespace keelson::kvstore {
 namespace {
@@ -43,20 +46,39 @@ class SequentialFile final : public leveldb::SequentialFile {
   std::uint64_t at_ = 0;
 };
 
+// A table's blocks, each read whole, end with a type and the masked CRC-32C of all before it.
+constexpr std::size_t kTableFooter = 48;
+constexpr std::size_t kBlockTrailer = 5;
+bool block_is_sound(std::string_view block) {
+  const std::string_view covered = block.substr(0, block.size() - 4);
+  std::uint32_t stored = 0;
+  std::memcpy(&stored, block.data() + covered.size(), 4);
+  const std::uint32_t crc = crc32c(0, covered);
+  return stored == (crc >> 15 | crc << 17) + 0xa282ead8U;
+}
+
 // Tables are read by pread() rather than mapped: mapped ones would count as our memory, and a read error
-// would be a signal.
+// would be a signal. Every block is checked here, since LevelDB's compactions do not: they would give damaged
+// data a good checksum.
 class RandomAccessFile final : public leveldb::RandomAccessFile {
  public:
-  explicit RandomAccessFile(std::unique_ptr<File> file) : file_(std::move(file)) {}
+  RandomAccessFile(std::unique_ptr<File> file, std::string path, std::uint64_t size)
+      : file_(std::move(file)), path_(std::move(path)), size_(size) {}
   leveldb::Status Read(uint64_t offset, size_t n, leveldb::Slice* result, char* scratch) const override {
     auto got = file_->pread({scratch, n}, offset);
     if (!got) return status_of(got.error());
     *result = leveldb::Slice(scratch, *got);
+    const bool footer = n == kTableFooter && offset + n == size_;
+    if (!footer && *got == n && n >= kBlockTrailer && !block_is_sound({scratch, n})) {
+      return leveldb::Status::Corruption(path_ + ": bad block at offset " + std::to_string(offset));
+    }
     return leveldb::Status::OK();
   }
 
  private:
   const std::unique_ptr<File> file_;
+  const std::string path_;
+  const std::uint64_t size_;
 };
 
 class WritableFile final : public leveldb::WritableFile {
@@ -149,7 +171,9 @@ leveldb::Status LevelDbEnv::NewSequentialFile(const std::string& path, leveldb::
 leveldb::Status LevelDbEnv::NewRandomAccessFile(const std::string& path, leveldb::RandomAccessFile** result) {
   auto file = fs_.open(path, OpenMode::kRead);
   if (!file) return status_of(file.error());
-  *result = new RandomAccessFile(std::move(*file));
+  auto size = (*file)->size();
+  if (!size) return status_of(size.error());
+  *result = new RandomAccessFile(std::move(*file), path, *size);
   return leveldb::Status::OK();
 }
 

@@ -69,7 +69,6 @@ BackendSnapshot::~BackendSnapshot() {
 Result<std::optional<std::string>> BackendSnapshot::read(std::string_view key) const {
   leveldb::ReadOptions ro;
   ro.snapshot = snapshot_;
-  ro.verify_checksums = true;
   std::string bytes;
   auto s = db_->db().Get(ro, slice(key), &bytes);
   db_->drain();
@@ -85,7 +84,6 @@ Result<std::optional<std::string>> BackendSnapshot::system(std::string_view name
 std::unique_ptr<leveldb::Iterator> BackendSnapshot::iterator() const {
   leveldb::ReadOptions ro;
   ro.snapshot = snapshot_;
-  ro.verify_checksums = true;
   ro.fill_cache = false;
   return std::unique_ptr<leveldb::Iterator>(db_->db().NewIterator(ro));
 }

@@ -173,6 +173,7 @@ void Replica::note_role() {
 void Replica::stop_leading() {
   leading_ = false;
   revoking_.clear();
+  checkpointing_.clear();
   revisions_.clear();
   for (auto& p : std::exchange(held_, {})) unrouted_.push_back(std::move(p));
 }

@@ -359,10 +359,11 @@ class Replica {
   raft::Term term_;
   bool led_ = false;  // has been leader
   std::uint64_t installs_ = 0;
-  bool leading_ = false;        // leader, and everything of earlier terms is applied
-  MonoTime leader_since_{};     // when leader_ became known
-  MonoTime leader_lost_{};      // when a leader was last lost
-  std::set<LeaseId> revoking_;  // proposed in this term
+  bool leading_ = false;                  // leader, and everything of earlier terms is applied
+  MonoTime leader_since_{};               // when leader_ became known
+  MonoTime leader_lost_{};                // when a leader was last lost
+  std::set<LeaseId> revoking_;            // proposed in this term
+  std::multiset<LeaseId> checkpointing_;  // likewise
   MonoTime next_checkpoint_{};
   bool was_full_ = false;  // the quota was exceeded since the alarm was last cleared
   MonoTime next_alarm_{};

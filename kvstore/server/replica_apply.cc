@@ -30,7 +30,7 @@ void Replica::apply_some() {
   if (to_apply_.empty()) return;
   const MonoTime until = now() + kApplySlice;
   std::size_t n = 0;
-  while (!to_apply_.empty()) {
+  while (!to_apply_.empty() && !failed_) {
     if (mvcc_->backend->pending_bytes() >= kBackendBytesMax) {
       want_flush();
       break;
@@ -39,6 +39,10 @@ void Replica::apply_some() {
     to_apply_.pop_front();
     apply_entry(entry);
     if (++n % kEntriesPerLook == 0 && now() >= until) break;
+  }
+  if (failed_) {
+    for (auto& p : std::exchange(applied_requests_, {})) finish(p, *published_.refusal());
+    return;
   }
   if (n == 0) return;
   commit_effects();
@@ -193,15 +197,22 @@ void Replica::apply_txn(const Command& c, Outcome& outcome) {
   auto r = mvcc_->state->txn(c.txn, effects_);
   if (r) {
     outcome.txn = std::move(*r);
-  } else {
-    outcome.error = std::move(r.error());
+    return;
   }
+  outcome.error = std::move(r.error());
+  // Not the request's fault: others apply it, and this member no more.
+  const Code code = outcome.error->code;
+  if (code == Code::kDataLoss || code == Code::kInternal) fail_with(*outcome.error);
 }
 
 void Replica::apply_lease(const Command& c, Outcome& outcome) {
   State& state = *mvcc_->state;
   if (c.kind == Command::Kind::kLeaseCheckpoint) {
     state.lease_checkpoint(c.remains, effects_);
+    for (const auto& r : c.remains) {
+      if (r.remaining_s == 0) continue;  // taken back
+      if (auto it = checkpointing_.find(r.id); it != checkpointing_.end()) checkpointing_.erase(it);
+    }
     return;
   }
   if (corrupt_) {

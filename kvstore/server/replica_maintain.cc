@@ -39,7 +39,8 @@ void Replica::checkpoint_leases() {
   next_checkpoint_ = now() + every;
   auto due = mvcc_->state->leases().due_checkpoints(now(), every, kCheckpointsPerTick);
   if (due.size() == kCheckpointsPerTick) next_checkpoint_ = now();
-  if (!due.empty()) propose_own(encode_lease_checkpoint(due));
+  if (due.empty() || !propose_own(encode_lease_checkpoint(due))) return;
+  for (const auto& c : due) checkpointing_.insert(c.id);
 }
 
 // Every member looks after its own alarm, as in etcd: it has the bytes.

@@ -284,8 +284,9 @@ void Replica::keep_alive(const PendingPtr& p) {
     held_.push_back(p);
     return;
   }
-  if (leases.has_checkpoint(p->lease)) {
-    // A later leader must not go by what was left before: the checkpoint is taken back first.
+  if (leases.has_checkpoint(p->lease) || checkpointing_.contains(p->lease)) {
+    // A later leader must not go by what was left before: the checkpoint is taken back first, also one that
+    // is on its way.
     auto clear = std::make_shared<Pending>();
     clear->command = encode_lease_checkpoint({{p->lease, 0}});
     clear->submitted = p->submitted;
