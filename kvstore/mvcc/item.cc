@@ -1,30 +1,13 @@
 #include "kvstore/mvcc/item.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <new>
 
 #include "base/check.h"
 
 namespace keelson::kvstore {
-namespace {
-
-// Puts `extra` bytes behind the object (and allocate_shared's counts before it): one allocation for an Item,
-// its key and its value.
-template <class T>
-struct TailAllocator {
-  using value_type = T;
-  explicit TailAllocator(std::size_t n) : extra(n) {}
-  template <class U>
-  TailAllocator(const TailAllocator<U>& other) : extra(other.extra) {}
-  T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T) + extra)); }
-  void deallocate(T* p, std::size_t) { ::operator delete(p); }
-  bool operator==(const TailAllocator&) const = default;
-  std::size_t extra;
-};
-
-}  // namespace
 
 VersionBlock* VersionBlock::make(std::uint32_t capacity, VersionBlock* prev) {
   void* memory = ::operator new(sizeof(VersionBlock) + capacity * sizeof(VersionRef));
@@ -42,19 +25,25 @@ void VersionBlock::destroy(VersionBlock* block) {
 
 ItemPtr Item::make(const ItemFields& fields, std::string_view key, std::string_view value) {
   CHECK(!fields.tombstone || value.empty());
-  return std::allocate_shared<Item>(TailAllocator<Item>(key.size() + value.size()), Token{}, fields, key,
-                                    value);
+  CHECK(value.size() < std::size_t{1} << 31);
+  void* memory = ::operator new(sizeof(Item) + key.size() + value.size());
+  return ItemPtr(new (memory) Item(fields, key, value));
 }
 
-Item::Item(Token, const ItemFields& fields, std::string_view key, std::string_view value)
-    : main_(fields.rev.main),
+void Item::destroy() const {
+  this->~Item();
+  ::operator delete(const_cast<Item*>(this));
+}
+
+Item::Item(const ItemFields& fields, std::string_view key, std::string_view value)
+    : sub_(fields.rev.sub),
+      main_(fields.rev.main),
       create_(fields.create),
       lease_(fields.lease),
       version_(fields.version),
-      sub_(fields.rev.sub),
       key_size_(static_cast<std::uint32_t>(key.size())),
-      value_size_(static_cast<std::uint32_t>(value.size())),
-      tombstone_(fields.tombstone) {
+      value_size_(static_cast<std::uint32_t>(value.size()) & 0x7fffffffU),
+      tombstone_(fields.tombstone ? 1 : 0) {
   char* to = reinterpret_cast<char*>(this + 1);
   if (!key.empty()) std::memcpy(to, key.data(), key.size());
   if (!value.empty()) std::memcpy(to + key.size(), value.data(), value.size());
@@ -62,10 +51,11 @@ Item::Item(Token, const ItemFields& fields, std::string_view key, std::string_vi
 
 KeyValue Item::to_key_value(const ItemPtr& item, bool keys_only) {
   KeyValue kv;
-  kv.key = Bytes(item, item->key());
+  auto owner = std::make_shared<const ItemPtr>(item);
   kv.mod_revision = item->main_;
-  if (item->tombstone_) return kv;
-  if (!keys_only) kv.value = Bytes(item, item->value());
+  if (!item->tombstone() && !keys_only) kv.value = Bytes(owner, item->value());
+  kv.key = Bytes(std::move(owner), item->key());
+  if (item->tombstone()) return kv;
   kv.create_revision = item->create_;
   kv.version = item->version_;
   kv.lease = item->lease_;
@@ -78,7 +68,7 @@ VersionRef Item::as_version() const {
   v.create = create_;
   v.sub = sub_;
   v.version = static_cast<std::uint32_t>(version_) & 0x7fffffffU;
-  v.tombstone = tombstone_ ? 1 : 0;
+  v.tombstone = tombstone_;
   v.value_size = value_size_;
   return v;
 }

@@ -1,4 +1,4 @@
-// Item: the newest version of one key, value included, in one shared allocation; and what is remembered of
+// Item: the newest version of one key, value included, in one counted allocation; and what is remembered of
 // its older versions: 32 bytes each, no value (DESIGN.md §4). KeyValues, events and replies share the Item's
 // memory through Bytes.
 //
@@ -16,9 +16,10 @@
 
 #include <atomic>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string_view>
+#include <utility>
 
 #include "base/bytes.h"
 #include "kvstore/types.h"
@@ -56,7 +57,36 @@ struct VersionBlock {
 };
 
 class Item;
-using ItemPtr = std::shared_ptr<const Item>;
+
+// One counted reference to an Item; as a shared_ptr<const Item>, but found again from the Item itself.
+class ItemPtr {
+ public:
+  ItemPtr() = default;
+  ItemPtr(std::nullptr_t) {}
+  explicit ItemPtr(const Item* item);  // counts itself
+  ItemPtr(const ItemPtr& o) : ItemPtr(o.item_) {}
+  ItemPtr(ItemPtr&& o) noexcept : item_(std::exchange(o.item_, nullptr)) {}
+  ItemPtr& operator=(ItemPtr o) noexcept {
+    std::swap(item_, o.item_);
+    return *this;
+  }
+  ~ItemPtr();
+
+  const Item* get() const { return item_; }
+  const Item* operator->() const { return item_; }
+  const Item& operator*() const { return *item_; }
+  explicit operator bool() const { return item_ != nullptr; }
+  // Leaves the reference to the caller, who gives it back by adopt().
+  const Item* take() { return std::exchange(item_, nullptr); }
+  static ItemPtr adopt(const Item* item) {
+    ItemPtr p;
+    p.item_ = item;
+    return p;
+  }
+
+ private:
+  const Item* item_ = nullptr;
+};
 
 struct ItemFields {
   FullRevision rev;
@@ -67,12 +97,9 @@ struct ItemFields {
 };
 
 class Item {
-  struct Token {};
-
  public:
-  // REQUIRES: a tombstone has no value.
+  // REQUIRES: a tombstone has no value; the value has less than 2 GiB.
   static ItemPtr make(const ItemFields& fields, std::string_view key, std::string_view value);
-  Item(Token, const ItemFields& fields, std::string_view key, std::string_view value);
   Item(const Item&) = delete;
   Item& operator=(const Item&) = delete;
 
@@ -82,7 +109,7 @@ class Item {
   Revision create() const { return create_; }
   std::int64_t version() const { return version_; }
   LeaseId lease() const { return lease_; }
-  bool tombstone() const { return tombstone_; }
+  bool tombstone() const { return tombstone_ != 0; }
 
   // Shares this Item's memory. For a tombstone: key and mod_revision only.
   static KeyValue to_key_value(const ItemPtr& item, bool keys_only = false);
@@ -93,20 +120,36 @@ class Item {
   VersionRef as_version() const;
 
  private:
+  friend class ItemPtr;
   friend class Tree;
-  friend struct Garbage;
+  Item(const ItemFields& fields, std::string_view key, std::string_view value);
+  ~Item() = default;
   const char* tail() const { return reinterpret_cast<const char*>(this + 1); }
+  void retain() const { references_.fetch_add(1, std::memory_order_relaxed); }
+  void release() const {
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+  }
+  void destroy() const;
 
-  mutable ItemPtr self_;  // the tree's own reference, while the tree or an older snapshot reaches the Item
+  // Every key in the store costs this much: no padding.
+  mutable std::atomic<std::uint32_t> references_{0};
+  const std::uint32_t sub_;
   mutable std::atomic<VersionBlock*> older_{nullptr};
   const Revision main_;
   const Revision create_;
   const LeaseId lease_;
   const std::int64_t version_;
-  const std::uint32_t sub_;
   const std::uint32_t key_size_;
-  const std::uint32_t value_size_;
-  const bool tombstone_;
+  const std::uint32_t value_size_ : 31;
+  const std::uint32_t tombstone_ : 1;
 };
+static_assert(sizeof(Item) == 56);
+
+inline ItemPtr::ItemPtr(const Item* item) : item_(item) {
+  if (item_ != nullptr) item_->retain();
+}
+inline ItemPtr::~ItemPtr() {
+  if (item_ != nullptr) item_->release();
+}
 
 }  // namespace keelson::kvstore

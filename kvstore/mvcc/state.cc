@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "kvstore/mvcc/bulk_load.h"
 #include "kvstore/mvcc/errors.h"
 
 namespace keelson::kvstore {
@@ -27,11 +28,14 @@ std::uint64_t hash_bytes(std::uint64_t h, std::string_view s) {
   return mix(h ^ last, 0xa0761d6478bd642fULL);
 }
 
+std::uint64_t key_hash(std::string_view key) {
+  return hash_bytes(0, key);
+}
+
 // The state hash is the sum of these over the live keys: it does not depend on order or on compaction.
-std::uint64_t item_hash(const Item& item) {
+std::uint64_t item_hash(const Item& item, std::uint64_t key_hash) {
   if (item.tombstone()) return 0;
-  std::uint64_t h = hash_bytes(0, item.key());
-  h = hash_bytes(h, item.value());
+  std::uint64_t h = hash_bytes(key_hash, item.value());
   h = mix(h ^ static_cast<std::uint64_t>(item.rev().main), item.rev().sub);
   h = mix(h ^ static_cast<std::uint64_t>(item.create()), static_cast<std::uint64_t>(item.version()));
   return mix(h, static_cast<std::uint64_t>(item.lease()));
@@ -199,23 +203,32 @@ class State::TxnRun {
 State::State(ValueReader* values) : values_(values) {
   publish();
 }
+State::~State() = default;
 
 void State::write(const ItemFields& fields, std::string_view key, std::string_view value, Effects& effects) {
   ItemPtr item = Item::make(fields, key, value);
   ItemPtr prev = tree_.put(item);
-  hash_ += item_hash(*item);
-  stored_bytes_ += version_bytes(key.size(), value.size());
-  if (prev) {
-    hash_ -= item_hash(*prev);
-    if (prev->lease() != 0) leases_.detach(prev->lease(), key);
-  }
-  if (fields.lease != 0) leases_.attach(fields.lease, key);
+  count(*item, prev.get(), key_hash(key));
   effects.changes.push_back({std::move(item), std::move(prev)});
 }
 
+// What a version that takes the place of `prev` does to everything but the tree.
+void State::count(const Item& item, const Item* prev, std::uint64_t key_hash) {
+  hash_ += item_hash(item, key_hash);
+  stored_bytes_ += version_bytes(item.key().size(), item.value().size());
+  if (prev != nullptr) {
+    hash_ -= item_hash(*prev, key_hash);
+    if (prev->lease() != 0) leases_.detach(prev->lease(), item.key());
+  }
+  if (item.lease() != 0) leases_.attach(item.lease(), item.key());
+}
+
 void State::load_version(const ItemFields& fields, std::string_view key, std::string_view value) {
-  Effects ignored;
-  write(fields, key, value, ignored);
+  if (!loading_) loading_ = std::make_unique<BulkLoad>();
+  const std::uint64_t hash = key_hash(key);
+  const ItemPtr item = Item::make(fields, key, value);
+  const ItemPtr prev = loading_->put(item, hash);
+  count(*item, prev.get(), hash);
   if (fields.rev.main > revision_) revision_ = fields.rev.main;
 }
 
@@ -226,6 +239,8 @@ void State::load_lease(LeaseId id, std::int64_t ttl_s, MonoTime now, std::int64_
 
 void State::finish_load(Revision revision, Revision compacted, bool compaction_done) {
   CHECK(revision >= revision_);
+  if (loading_) tree_.build(loading_->take_sorted());
+  loading_.reset();
   revision_ = revision;
   compacted_.store(compacted, std::memory_order_release);
   compacting_ = !compaction_done && compacted > 0;

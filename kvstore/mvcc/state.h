@@ -13,6 +13,7 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -47,10 +48,13 @@ struct Effects {
   std::vector<FullRevision> dropped;  // by compaction: the backend may forget these
 };
 
+class BulkLoad;
+
 class State {
  public:
   // `values` serves reads of older versions and outlives the State.
   explicit State(ValueReader* values);
+  ~State();
 
   // ---- Recovery, before the first command: leases, then versions in rising revision order, then the rest.
   void load_lease(LeaseId id, std::int64_t ttl_s, MonoTime now, std::int64_t remaining_s = 0);
@@ -104,9 +108,11 @@ class State {
   class TxnRun;
   // Writes one version at the transaction's revision.
   void write(const ItemFields& fields, std::string_view key, std::string_view value, Effects& effects);
+  void count(const Item& item, const Item* prev, std::uint64_t key_hash);
 
   ValueReader* const values_;
   Tree tree_;
+  std::unique_ptr<BulkLoad> loading_;  // until finish_load()
   LeaseTable leases_;
   Revision revision_ = 1;
   std::uint64_t hash_ = 0;

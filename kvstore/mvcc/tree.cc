@@ -1,180 +1,11 @@
 #include "kvstore/mvcc/tree.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
-#include <new>
 
 #include "base/check.h"
+#include "kvstore/mvcc/tree_node.h"
 
 namespace keelson::kvstore {
-namespace tree {
-
-constexpr unsigned kFanout = 64;
-constexpr unsigned kUnderflow = kFanout / 4;
-constexpr unsigned kMergeMax = kFanout * 3 / 4;
-
-std::size_t common_prefix(std::string_view a, std::string_view b) {
-  const std::size_t max = std::min(a.size(), b.size());
-  std::size_t n = 0;
-  while (n < max && a[n] == b[n]) ++n;
-  return n;
-}
-
-// A key that divides two children: left < separator <= right. Shortened to what is needed.
-struct Separator {
-  std::uint32_t size;
-  std::string_view view() const { return {reinterpret_cast<const char*>(this + 1), size}; }
-  static const Separator* between(std::string_view left, std::string_view right) {
-    const auto size = static_cast<std::uint32_t>(std::min(common_prefix(left, right) + 1, right.size()));
-    auto* s = new (::operator new(sizeof(Separator) + size)) Separator{size};
-    std::memcpy(reinterpret_cast<char*>(s + 1), right.data(), size);
-    return s;
-  }
-  static void destroy(const Separator* s) { ::operator delete(const_cast<Separator*>(s)); }
-};
-
-struct Node {
-  std::uint64_t epoch;
-  std::uint32_t live;  // Items below that are not tombstones
-  std::uint16_t n;
-  const bool leaf;
-};
-
-// Keys live behind pointers, and each look at one is a cache miss. So a node keeps eight bytes of each key
-// beside the pointers: those behind the `skip` bytes that all keys of the node share. A search looks at whole
-// keys only where these are equal.
-struct Heads {
-  std::uint32_t skip = 0;
-  std::uint64_t at[kFanout + 1] = {};
-
-  static std::uint64_t of(std::string_view key, std::size_t skip) {
-    unsigned char bytes[8] = {};
-    if (key.size() > skip) std::memcpy(bytes, key.data() + skip, std::min<std::size_t>(8, key.size() - skip));
-    std::uint64_t word = 0;
-    std::memcpy(&word, bytes, 8);
-    return __builtin_bswap64(word);
-  }
-};
-static_assert(std::endian::native == std::endian::little);
-
-struct Leaf : Node {
-  const Item* items[kFanout];
-  Heads heads;
-  static constexpr unsigned kFirst = 0;
-  std::string_view key(unsigned i) const { return items[i]->key(); }
-};
-
-// sep[i] divides child[i-1] and child[i]; sep[0] is unused. One spare slot holds the overflow until the
-// split.
-struct Inner : Node {
-  Node* child[kFanout + 1];
-  const Separator* sep[kFanout + 1];
-  Heads heads;
-  static constexpr unsigned kFirst = 1;
-  std::string_view key(unsigned i) const { return sep[i]->view(); }
-};
-
-// Computes the heads anew; keys [kFirst, n) are in order.
-template <class N>
-void reindex(N* node) {
-  if (node->n <= N::kFirst) return;
-  node->heads.skip = static_cast<std::uint32_t>(common_prefix(node->key(N::kFirst), node->key(node->n - 1U)));
-  for (unsigned i = N::kFirst; i < node->n; ++i)
-    node->heads.at[i] = Heads::of(node->key(i), node->heads.skip);
-}
-
-// After the key at `pos` was put in, those behind it moved up by one: the heads follow.
-template <class N>
-void index_inserted(N* node, unsigned pos) {
-  const unsigned other = pos == N::kFirst ? pos + 1 : N::kFirst;
-  const bool alone = node->n == N::kFirst + 1U;
-  if (alone || common_prefix(node->key(pos), node->key(other)) < node->heads.skip) {
-    reindex(node);
-    return;
-  }
-  auto* at = node->heads.at;
-  std::copy_backward(at + pos, at + node->n - 1, at + node->n);
-  at[pos] = Heads::of(node->key(pos), node->heads.skip);
-}
-
-// The first position whose key is not below `key` (`or_equal`: is above it).
-template <class N>
-unsigned search(const N* node, std::string_view key, bool or_equal) {
-  if (node->n <= N::kFirst) return N::kFirst;
-  const Heads& heads = node->heads;
-  const int side = key.substr(0, heads.skip).compare(node->key(N::kFirst).substr(0, heads.skip));
-  if (side != 0) return side < 0 ? N::kFirst : node->n;
-  const std::uint64_t head = Heads::of(key, heads.skip);
-  unsigned low = N::kFirst;
-  unsigned high = node->n;
-  while (low < high) {
-    const unsigned mid = (low + high) / 2;
-    bool right = heads.at[mid] < head;
-    if (heads.at[mid] == head) {
-      const int c = node->key(mid).compare(key);
-      right = c < 0 || (or_equal && c == 0);
-    }
-    if (right) {
-      low = mid + 1;
-    } else {
-      high = mid;
-    }
-  }
-  return low;
-}
-
-Leaf* leaf(Node* n) {
-  return static_cast<Leaf*>(n);
-}
-const Leaf* leaf(const Node* n) {
-  return static_cast<const Leaf*>(n);
-}
-Inner* inner(Node* n) {
-  return static_cast<Inner*>(n);
-}
-const Inner* inner(const Node* n) {
-  return static_cast<const Inner*>(n);
-}
-
-Leaf* new_leaf(std::uint64_t epoch) {
-  return new Leaf{{epoch, 0, 0, true}, {}, {}};
-}
-Inner* new_inner(std::uint64_t epoch) {
-  return new Inner{{epoch, 0, 0, false}, {}, {}, {}};
-}
-
-void free_node(Node* n) {
-  if (n->leaf) {
-    delete leaf(n);
-  } else {
-    delete inner(n);
-  }
-}
-
-unsigned lower_bound(const Leaf* l, std::string_view key) {
-  return search(l, key, false);
-}
-// The child that holds `key`: the last one whose separator is not above it.
-unsigned child_index(const Inner* in, std::string_view key) {
-  return search(in, key, true) - 1;
-}
-
-// Live Items with key < `key`.
-std::int64_t rank(const Node* n, std::string_view key) {
-  std::int64_t before = 0;
-  while (!n->leaf) {
-    const Inner* in = inner(n);
-    const unsigned at = child_index(in, key);
-    for (unsigned i = 0; i < at; ++i) before += in->child[i]->live;
-    n = in->child[at];
-  }
-  const unsigned end = lower_bound(leaf(n), key);
-  for (unsigned i = 0; i < end; ++i) before += leaf(n)->items[i]->tombstone() ? 0 : 1;
-  return before;
-}
-
-}  // namespace tree
 
 using tree::Inner;
 using tree::Leaf;
@@ -185,9 +16,7 @@ Garbage::~Garbage() {
   for (auto* n : nodes) tree::free_node(n);
   for (const auto* s : separators) Separator::destroy(s);
   for (auto* b : blocks) VersionBlock::destroy(b);
-  for (const auto* i : items) {
-    ItemPtr last = std::move(i->self_);
-  }
+  for (const auto* i : items) ItemPtr::adopt(i);
 }
 
 const Item* View::find(std::string_view key) const {
@@ -327,8 +156,7 @@ void Tree::replace_chain(const Item* item, VersionBlock* chain) {
 }
 
 ItemPtr Tree::put(ItemPtr item) {
-  const Item* raw = item.get();
-  raw->self_ = std::move(item);
+  const Item* raw = item.take();
   const Item* old = nullptr;
   PutResult r = put_in(root_, raw, &old);
   root_ = r.node;
@@ -347,6 +175,12 @@ ItemPtr Tree::put(ItemPtr item) {
     return nullptr;
   }
   CHECK(old->rev() < raw->rev());
+  chain(old, raw);
+  garbage_.items.push_back(old);
+  return ItemPtr(old);
+}
+
+void Tree::chain(const Item* old, const Item* now) {
   VersionBlock* block = old->older();
   if (block == nullptr || block->size.load(std::memory_order_relaxed) == block->capacity) {
     const std::uint32_t capacity = block == nullptr ? 3 : std::min<std::uint32_t>(block->capacity * 2, 256);
@@ -355,9 +189,13 @@ ItemPtr Tree::put(ItemPtr item) {
   const std::uint32_t n = block->size.load(std::memory_order_relaxed);
   block->slots()[n] = old->as_version();
   block->size.store(n + 1, std::memory_order_release);
-  raw->older_.store(block, std::memory_order_release);
-  garbage_.items.push_back(old);
-  return old->self_;
+  now->older_.store(block, std::memory_order_release);
+}
+
+void Tree::drop(const Item* item) {
+  Garbage all;
+  all.items.push_back(item);
+  for (VersionBlock* b = item->older(); b != nullptr; b = b->prev) all.blocks.push_back(b);
 }
 
 Tree::PutResult Tree::put_in(Node* node, const Item* item, const Item** old) {

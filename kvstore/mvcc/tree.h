@@ -117,10 +117,16 @@ class Tree {
   void trim(const Item* item, Keep keep, std::vector<FullRevision>& dropped);
   // Forgets the key and its chain. REQUIRES: it is there.
   void erase(std::string_view key);
+  // Makes the tree of these Items, whose references it takes over. REQUIRES: it is empty, their keys rise.
+  void build(const std::vector<const Item*>& items);
+  // Adds `old`, with its chain, to the versions before `now`. REQUIRES: `now` has none yet and is newer.
+  static void chain(const Item* old, const Item* now);
+  // Frees an Item that never came into a tree, and its chain.
+  static void drop(const Item* item);
 
   // The writer's own newest state.
   View working(Revision revision) const { return {root_, revision}; }
-  static ItemPtr share(const Item* item) { return item->self_; }
+  static ItemPtr share(const Item* item) { return ItemPtr(item); }
   // Makes everything written so far visible as one Snapshot.
   SnapshotPtr publish(Revision revision, std::uint64_t state_hash);
   std::size_t keys() const { return keys_; }

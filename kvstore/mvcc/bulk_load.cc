@@ -1,0 +1,103 @@
+#include "kvstore/mvcc/bulk_load.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "base/check.h"
+#include "kvstore/mvcc/tree.h"
+#include "kvstore/mvcc/tree_node.h"
+
+namespace keelson::kvstore {
+namespace {
+
+constexpr std::size_t kSlotsMin = 1024;
+constexpr std::size_t kSmall = 24;  // keys that are compared whole
+constexpr std::size_t kAhead = 16;
+
+struct Entry {
+  std::uint64_t head = 0;
+  const Item* item = nullptr;
+};
+
+void sort_whole(std::span<Entry> entries) {
+  std::sort(entries.begin(), entries.end(),
+            [](const Entry& a, const Entry& b) { return a.item->key() < b.item->key(); });
+}
+
+// Sorts keys that share their first `depth` bytes.
+void sort_keys(std::span<Entry> entries, std::size_t depth) {
+  if (entries.size() <= kSmall) {
+    sort_whole(entries);
+    return;
+  }
+  const std::string_view first = entries[0].item->key();
+  std::size_t shared = first.size();
+  for (std::size_t i = 1; i < entries.size() && shared > depth; ++i) {
+    if (i + kAhead < entries.size()) __builtin_prefetch(entries[i + kAhead].item->key().data() + depth);
+    shared = depth +
+             tree::common_prefix(first.substr(depth, shared - depth), entries[i].item->key().substr(depth));
+  }
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (i + kAhead < entries.size()) __builtin_prefetch(entries[i + kAhead].item->key().data() + shared);
+    entries[i].head = tree::head_of(entries[i].item->key(), shared);
+  }
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.head < b.head; });
+  if (entries.front().head == entries.back().head) {  // they differ in zeros and ends only
+    sort_whole(entries);
+    return;
+  }
+  for (std::size_t begin = 0; begin < entries.size();) {
+    std::size_t end = begin + 1;
+    while (end < entries.size() && entries[end].head == entries[begin].head) ++end;
+    if (end - begin > 1) sort_keys(entries.subspan(begin, end - begin), shared);
+    begin = end;
+  }
+}
+
+}  // namespace
+
+BulkLoad::~BulkLoad() {
+  for (const Item* item : take_sorted()) Tree::drop(item);
+}
+
+void BulkLoad::grow() {
+  std::vector<Slot> wider(std::max(kSlotsMin, slots_.size() * 2));
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    std::size_t at = slot_of(hashes_[i], wider.size());
+    while (wider[at].item != 0) at = (at + 1) & (wider.size() - 1);
+    wider[at] = {static_cast<std::uint32_t>(hashes_[i] >> 32), static_cast<std::uint32_t>(i + 1)};
+  }
+  slots_ = std::move(wider);
+}
+
+ItemPtr BulkLoad::put(ItemPtr item, std::uint64_t hash) {
+  if (items_.size() * 4 >= slots_.size() * 3) grow();
+  const auto tag = static_cast<std::uint32_t>(hash >> 32);
+  std::size_t at = slot_of(hash, slots_.size());
+  for (; slots_[at].item != 0; at = (at + 1) & (slots_.size() - 1)) {
+    const Item*& there = items_[slots_[at].item - 1];
+    if (slots_[at].tag != tag || there->key() != item->key()) continue;
+    CHECK(there->rev() < item->rev());
+    Tree::chain(there, item.get());
+    return ItemPtr::adopt(std::exchange(there, item.take()));
+  }
+  CHECK(items_.size() < UINT32_MAX);
+  items_.push_back(item.take());
+  hashes_.push_back(hash);
+  slots_[at] = {tag, static_cast<std::uint32_t>(items_.size())};
+  return nullptr;
+}
+
+std::vector<const Item*> BulkLoad::take_sorted() {
+  slots_ = {};
+  hashes_ = {};
+  std::vector<Entry> entries(items_.size());
+  for (std::size_t i = 0; i < items_.size(); ++i) entries[i].item = items_[i];
+  sort_keys(entries, 0);
+  std::vector<const Item*> out = std::exchange(items_, {});
+  for (std::size_t i = 0; i < entries.size(); ++i) out[i] = entries[i].item;
+  return out;
+}
+
+}  // namespace keelson::kvstore
