@@ -14,6 +14,10 @@
 namespace keelson::net {
 namespace {
 
+constexpr Duration kIdlePingInterval = std::chrono::hours(2);
+constexpr int kPingStrikesMax = 2;
+constexpr std::string_view kTooManyPings = "too_many_pings";
+
 class H2Connection;
 
 class H2Exchange final : public ServerExchange {
@@ -63,6 +67,7 @@ class H2Connection final : public ServerConnection {
 
  protected:
   void on_drain() override;
+  void on_tick() override;
   bool consume(std::string_view data) override;
   void on_peer_end() override { close(); }
   void fill(std::string& out, std::size_t room) override;
@@ -80,6 +85,7 @@ class H2Connection final : public ServerConnection {
   Result<void> submit(H2Exchange& x, int status, const Headers& headers, std::optional<std::size_t> length,
                       bool body);
   void launch(std::shared_ptr<H2Exchange> x);
+  void note_ping();
   H2Exchange* find(std::int32_t id) const {
     return static_cast<H2Exchange*>(nghttp2_session_get_stream_user_data(session_.get(), id));
   }
@@ -91,6 +97,11 @@ class H2Connection final : public ServerConnection {
   std::size_t room_ = 0;  // and how far it may grow: one mem_send() would take all that the window allows
   bool broken_ = false;
   bool goaway_sent_ = false;
+  MonoTime ping_received_{};  // the client's last PING
+  bool too_many_pings_ = false;
+  int ping_strikes_ = 0;      // PINGs that came too soon since we last sent HEADERS or DATA
+  MonoTime heard_{};          // when the client last sent anything
+  MonoTime ping_sent_{};      // ours, unanswered; zero: none
 };
 
 void wake(std::optional<AsyncEvent>& event) {
@@ -144,6 +155,7 @@ struct H2Connection::Callbacks {
   }
 
   static int frame_received(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) self(user).note_ping();
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
     H2Connection& c = self(user);
     H2Exchange* x = c.find(frame->hd.stream_id);
@@ -189,6 +201,7 @@ struct H2Connection::Callbacks {
   // A reply that is complete before its request: the rest of the request is not wanted (RFC 9113 §8.1).
   static int frame_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
+    self(user).ping_strikes_ = 0;
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
     const H2Exchange* x = self(user).find(frame->hd.stream_id);
     if (x != nullptr && !x->body_done_) {
@@ -279,6 +292,8 @@ H2Connection::H2Connection(std::shared_ptr<ServerShard> shard, std::shared_ptr<W
 }
 
 bool H2Connection::consume(std::string_view data) {
+  heard_ = shard_->now;
+  ping_sent_ = {};
   const ssize_t n = nghttp2_session_mem_recv(session_.get(),
                                              reinterpret_cast<const std::uint8_t*>(data.data()), data.size());
   if (n < 0) {
@@ -289,7 +304,33 @@ bool H2Connection::consume(std::string_view data) {
     const auto batch = std::exchange(ready_, {});
     for (const auto& x : batch) launch(x);
   }
-  return n >= 0;
+  return n >= 0 && !too_many_pings_;
+}
+
+// What gRPC servers do against clients that ping too often (gRFC A8); the words are looked for by clients.
+void H2Connection::note_ping() {
+  const Duration least = shared_->options.ping_interval_min;
+  if (least == Duration() || goaway_sent_) return;
+  const MonoTime now = shared_->clock->now();
+  const MonoTime last = std::exchange(ping_received_, now);
+  if (now - last >= (streams_.empty() ? kIdlePingInterval : least)) return;
+  if (++ping_strikes_ <= kPingStrikesMax) return;
+  goaway_sent_ = too_many_pings_ = true;
+  nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE,
+                        nghttp2_session_get_last_proc_stream_id(session_.get()), NGHTTP2_ENHANCE_YOUR_CALM,
+                        reinterpret_cast<const std::uint8_t*>(kTooManyPings.data()), kTooManyPings.size());
+}
+
+void H2Connection::on_tick() {
+  const ServerOptions& o = shared_->options;
+  if (o.ping_after == Duration() || heard_ == MonoTime()) return;
+  if (ping_sent_ != MonoTime()) {
+    if (shard_->now - ping_sent_ > o.ping_timeout) close_for("no answer to a ping");
+  } else if (shard_->now - heard_ > o.ping_after) {
+    ping_sent_ = shard_->now;
+    nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, nullptr);
+    want_flush();
+  }
 }
 
 void H2Connection::launch(std::shared_ptr<H2Exchange> x) {

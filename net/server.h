@@ -44,6 +44,12 @@ struct ServerOptions {
   Duration handshake_timeout = std::chrono::seconds(10);
   Duration header_timeout = std::chrono::seconds(32);
   Duration idle_timeout = std::chrono::seconds(180);
+  // HTTP/2, as gRPC servers have it. A client that sends PINGs more often than this (2 hours while it has no
+  // stream), thrice without a reply of ours between them, is sent away: GOAWAY ENHANCE_YOUR_CALM. 0: never.
+  Duration ping_interval_min{};
+  // A client that is silent for this long is sent a PING (0: never), and cut off when nothing comes in time.
+  Duration ping_after{};
+  Duration ping_timeout = std::chrono::seconds(20);
 };
 
 class Server {

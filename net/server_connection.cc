@@ -90,7 +90,8 @@ void ServerConnection::start(std::string first) {
 void ServerConnection::tick() {
   if (gone()) return;
   const MonoTime end = lingering() ? last_active() + kLinger : deadline();
-  if (shard_->now > end) close_for("timed out");
+  if (shard_->now > end) return close_for("timed out");
+  if (!lingering()) on_tick();
 }
 
 void ServerConnection::drain() {

@@ -98,6 +98,8 @@ class ServerConnection : public WireDriver {
 
  protected:
   virtual void on_drain() = 0;
+  // Every half second while the connection lives.
+  virtual void on_tick() {}
   // The connection is gone: exchanges are marked closed, their waits are woken.
   virtual void end_exchanges() = 0;
   // Exchanges whose handlers run.

@@ -27,11 +27,13 @@ Call put_call(Load& load) {
 Call range_call(Load& load) {
   kvstore::RangeRequest range;
   const bool many = load.settings.workload == "range";
-  range.key = load.key_of(
-      many ? 0 : static_cast<std::int64_t>(load.rng.below(static_cast<std::uint64_t>(load.settings.keys))));
   if (many) {
+    range.key = "k";  // what all keys begin with
     range.end = std::string(1, '\0');
     range.limit = 1000;
+  } else {
+    range.key =
+        load.key_of(static_cast<std::int64_t>(load.rng.below(static_cast<std::uint64_t>(load.settings.keys))));
   }
   range.serializable = load.settings.workload == "get-serializable";
   Call out{"/etcdserverpb.KV/Range", {}};

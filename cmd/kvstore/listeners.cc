@@ -26,6 +26,9 @@ Result<void> Listeners::listen(const std::vector<Url>& urls, net::Handler& handl
     if (url.tls()) o.tls = TRY(server_tls(config_, tls_));
     o.max_concurrent_streams = static_cast<std::uint32_t>(
         std::min<std::int64_t>(config_.max_concurrent_streams, std::numeric_limits<std::int32_t>::max()));
+    o.ping_interval_min = std::chrono::duration_cast<Duration>(config_.grpc_keepalive_min_time);
+    o.ping_after = std::chrono::duration_cast<Duration>(config_.grpc_keepalive_interval);
+    o.ping_timeout = std::chrono::duration_cast<Duration>(config_.grpc_keepalive_timeout);
     auto server = net::Server::listen(std::move(o), executors_, handler, clock_, logger_);
     if (!server) return fail(server.error().code, "listen on " + url.text() + ": " + server.error().message);
     open_.push_back({std::move(*server), url.tls()});

@@ -346,6 +346,18 @@ TEST_F(PlainHttp, ExpectContinue) {
   EXPECT_TRUE(all->ends_with("\r\n\r\nok")) << *all;
 }
 
+// gRFC A8: the fourth PING too soon is answered with GOAWAY ENHANCE_YOUR_CALM.
+TEST_F(PlainHttp, SendsAwayWhoPingsTooOften) {
+  const std::string preface("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 24 + 9);
+  const std::string ping("\0\0\x08\6\0\0\0\0\0pingping", 17);
+  const std::string goaway_eof("\0\0\0\x0b" "too_many_pings", 18);
+  ServerOptions o;
+  o.ping_interval_min = std::chrono::seconds(5);
+  serve(o);
+  const std::string answer = *run(raw(preface + ping + ping + ping + ping));
+  EXPECT_NE(answer.find(goaway_eof), std::string::npos);
+}
+
 TEST_F(PlainHttp, PriorKnowledgeOverUnixSocket) {
   const std::string path = "/tmp/keelson_http_test." + std::to_string(::getpid());
   ServerOptions o;
