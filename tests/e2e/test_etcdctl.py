@@ -344,7 +344,7 @@ def on(kind):
     return results
 
 
-def test_etcdctl_on_etcd():
+def long_etcdctl_on_etcd():
     return on("etcd")
 
 

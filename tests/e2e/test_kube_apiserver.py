@@ -72,7 +72,7 @@ def long_transcripts_on_etcd():
     return replay("etcd", False)
 
 
-def test_transcripts_on_keelson():
+def long_transcripts_on_keelson():
     return replay("keelson", False)
 
 
