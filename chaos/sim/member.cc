@@ -25,7 +25,7 @@ class Observer final : public kvstore::WatchHub::Sink {
     id_ = hub.add(all, from, this);
   }
   ~Observer() override { hub_.remove(id_); }
-  void deliver(kvstore::WatchBatch batch) override { world_.invariants().on_events(member_, batch); }
+  void deliver(kvstore::SharedBatch batch) override { world_.invariants().on_events(member_, std::move(batch).take()); }
   void cancel(const Error&) override {}
 
  private:
