@@ -108,6 +108,7 @@ void Replica::handle_ready() {
   send(std::move(r.messages_after_persist));
   note_role();
   take_read_states(r.reads);
+  take_returned(std::move(r.returned));
 }
 
 Result<void> Replica::persist(const raft::Ready& r) {

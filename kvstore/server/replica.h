@@ -19,9 +19,9 @@
 //   flush
 //
 // Where a request ends: a command where its entry is applied, with the id in its bytes finding the Pending
-// again. What was never proposed (no leader) is proposed when there is one. What was proposed is never
-// proposed again: it is applied, or its time runs out, or a new leader's first entry is applied before it: it
-// may yet have happened, and the error says so (kUnavailable).
+// again. What was never proposed (no leader), or given back by a leader that handed over, is proposed when
+// there is one. What else was proposed is never proposed again: it is applied, or its time runs out, or a new
+// leader's first entry is applied before it: it may yet have happened, and the error says so (kUnavailable).
 //
 // Snapshots from other members: the transport asks receive_snapshot() for a sink (any thread), streams into
 // it, and after SnapshotSink::finish() hands the kSnapshot message to receive().
@@ -254,6 +254,7 @@ class Replica {
   Result<void> admit(const Pending& p);
   void propose(PendingPtr p);
   void propose_waiting();
+  void take_returned(std::vector<raft::Returned> returned);
   bool propose_own(std::string command);
   void ask_reads();
   void take_read_states(const std::vector<raft::ReadState>& states);

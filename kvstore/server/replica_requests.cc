@@ -84,6 +84,24 @@ void Replica::propose_waiting() {
   }
 }
 
+// What no log has got: proposed again once there is a leader.
+void Replica::take_returned(std::vector<raft::Returned> returned) {
+  for (auto& r : returned) {
+    const auto command = decode_command(r.data);
+    if (!command) continue;
+    const auto it = proposed_.find(command->request);
+    if (it == proposed_.end()) continue;
+    PendingPtr p = std::move(it->second);
+    proposed_.erase(it);
+    if (r.overload) {
+      finish(p, too_many_requests_error());
+    } else {
+      p->data = std::move(r.data);
+      unproposed_.push_back(std::move(p));
+    }
+  }
+}
+
 // A command that this member makes as leader; nobody waits for it, and no other leader gets it.
 bool Replica::propose_own(std::string command) {
   return role_ == raft::Role::kLeader && node_->propose(Bytes(std::move(command))).has_value();

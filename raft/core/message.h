@@ -22,7 +22,8 @@ enum class MessageType : std::uint8_t {
   kHeartbeatReply = 8,
   kSnapshot = 9,     // InstallSnapshot: metadata only, the bytes travel on a stream of their own
   kTimeoutNow = 10,  // leadership transfer (dissertation §3.10)
-  kPropose = 11,     // a follower hands proposals on to its leader; `entries`
+  kPropose = 11,     // a follower hands proposals on to its leader; `entries`. With `reject` the leader gives
+                     // them back: it has not appended them and never will
   kReadIndex = 12,   // a follower asks its leader for a read index; `context`
   kReadIndexReply = 13,
   kTransferLeader = 14,  // a follower hands a transfer request on; `context` is the transferee
@@ -53,6 +54,7 @@ struct Message {
   Term hint_term;              //                        the term there
   std::uint64_t context = 0;   // ReadIndex round or request; transferee; kPropose: number of the message
   bool force = false;          // kVote: by leadership transfer, a live leader is no reason to refuse
+                               // kPropose given back: there was too much to do
   std::optional<SnapshotMeta> snapshot;  // kSnapshot
 };
 

@@ -78,6 +78,12 @@ struct Restored {
   Index applied;  // the state machine has these; committed ones after it come out again
 };
 
+// A proposal of this member's own that no log holds, nor will: it may be proposed again.
+struct Returned {
+  Bytes data;
+  bool overload = false;  // the leader had too much to do
+};
+
 struct Ready {
   std::uint64_t number = 0;  // rises by one
   // Changed role, leader or term; for information.
@@ -100,6 +106,8 @@ struct Ready {
   std::vector<Entry> committed;
   // Reads that may be answered once their index is applied.
   std::vector<ReadState> reads;
+  // What was forwarded to a leader that has given it back, or was never sent.
+  std::vector<Returned> returned;
 };
 
 class Node {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "raft/core/node_impl.h"
 
@@ -134,12 +135,15 @@ void Node::Impl::become_follower(Term t, NodeId leader_id) {
   role = Role::kFollower;
   reset();
   set_leader(leader_id);
+  return_held();
 }
 
 void Node::Impl::become_leader() {
   role = Role::kLeader;
   reset();
   set_leader(config.id);
+  forward_filter.clear();
+  forward_term = term;
   rebuild_followers();
   for (auto& f : followers) f.recent_active = false;
   // Any of the entries not yet applied may be a change of membership.
@@ -170,14 +174,15 @@ void Node::Impl::reset() {
   transferee = NodeId();
   timeout_now_sent = false;
   lease_until = 0;
-  forward_filter.clear();
 }
 
 void Node::Impl::set_leader(NodeId leader_id) {
   if (leader == leader_id) return;
   leader = leader_id;
   read_forwards.abort(reads);
-  forwards.clear();
+  for (auto& e : std::exchange(forwards, {})) {
+    if (e.type == EntryType::kNormal) returned.push_back({std::move(e.data)});
+  }
   forward_bytes = 0;
 }
 

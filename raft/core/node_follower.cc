@@ -95,4 +95,20 @@ void Node::Impl::flush_forwards() {
   }
 }
 
+// For the leader that this member was in the message's term: nobody has it.
+void Node::Impl::on_forwarded_late(Message& m) {
+  if (m.term != forward_term || m.entries.empty() || !forward_filter.fresh(m.from, m.context)) return;
+  give_back(m, false);
+}
+
+void Node::Impl::on_returned(Message& m) {
+  const bool of_this_start = m.context >> 32 == forward_number >> 32;
+  if (!of_this_start || !returned_filter.fresh(config.id, m.context)) return;
+  for (auto& e : m.entries) {
+    if (e.type == EntryType::kNormal) returned.push_back({std::move(e.data), m.force});
+  }
+  // Who gives back leads no more in its term, or else it would be sent the same again at once.
+  if (!m.force && m.from == leader && m.term == term) set_leader(NodeId());
+}
+
 }  // namespace keelson::raft

@@ -40,7 +40,7 @@ struct Node::Impl {
 
   // --- messages ---
   void send(Message m);
-  void step_older_term(const Message& m);
+  void step_older_term(Message& m);
   void step_leader(Message& m);
   void step_follower(Message& m);
   void tick_leader();
@@ -69,6 +69,10 @@ struct Node::Impl {
   void rebuild_followers();
   void append(Bytes data, EntryType type);
   void on_forwarded(Message& m);
+  void take_forwarded(Message m);
+  void give_back(Message& m, bool overload);
+  void retry_held();
+  void return_held();
   void replicate_all();
   void replicate(Follower& f);
   bool send_append(Follower& f, bool with_entries);
@@ -86,6 +90,8 @@ struct Node::Impl {
   void on_heartbeat(const Message& m);
   void on_snapshot(const Message& m);
   void flush_forwards();
+  void on_returned(Message& m);
+  void on_forwarded_late(Message& m);
 
   // --- reads ---
   bool committed_in_term() const { return log.term_at(log.commit()) == term; }
@@ -138,19 +144,24 @@ struct Node::Impl {
   bool timeout_now_sent = false;  // in this term: its lease is void
   ReadRounds rounds;
   std::uint64_t lease_until = 0;  // tick
-  ForwardFilter forward_filter;
+  ForwardFilter forward_filter;   // of forward_term, when this member has led in it
+  Term forward_term;
+  std::vector<Message> held;  // kPropose that came while leadership is being handed over
+  std::size_t held_bytes = 0;
 
   // What goes to the leader with the next Ready.
   std::vector<Entry> forwards;
   std::size_t forward_bytes = 0;
   std::uint64_t forward_number;
   ReadForwards read_forwards;
+  ForwardFilter returned_filter;
 
   // What goes out with the next Ready, and what went out last.
   std::uint64_t ready_number = 0;
   std::vector<Message> out;
   std::vector<Message> out_after;
   std::vector<ReadState> reads;
+  std::vector<Returned> returned;
   std::optional<SnapshotMeta> snapshot;
   HardState given;
   Role given_role = Role::kFollower;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "raft/core/node_impl.h"
 
@@ -68,10 +69,19 @@ void Node::Impl::append(Bytes data, EntryType type) {
 
 void Node::Impl::on_forwarded(Message& m) {
   if (m.entries.empty() || !forward_filter.fresh(m.from, m.context)) return;
-  if (!may_propose()) return;
+  take_forwarded(std::move(m));
+}
+
+void Node::Impl::take_forwarded(Message m) {
   std::size_t bytes = 0;
   for (const auto& e : m.entries) bytes += e.data.size();
-  if (uncommitted_bytes > 0 && uncommitted_bytes + bytes > config.max_uncommitted_bytes) return;
+  const std::size_t waiting = uncommitted_bytes + held_bytes;
+  if (waiting > 0 && waiting + bytes > config.max_uncommitted_bytes) return give_back(m, true);
+  if (!may_propose()) {
+    held_bytes += bytes;
+    held.push_back(std::move(m));
+    return;
+  }
   for (auto& e : m.entries) {
     if (e.type == EntryType::kNormal) {
       append(std::move(e.data), e.type);
@@ -79,6 +89,29 @@ void Node::Impl::on_forwarded(Message& m) {
       (void)append_conf_change(*std::move(change));
     }
   }
+}
+
+// Each forwarded message is appended, or given back, and that once: the filter has let it through.
+void Node::Impl::give_back(Message& m, bool overload) {
+  send({.type = MessageType::kPropose,
+        .to = m.from,
+        .entries = std::move(m.entries),
+        .reject = true,
+        .context = m.context,
+        .force = overload});
+}
+
+// The handing over was given up.
+void Node::Impl::retry_held() {
+  if (held.empty() || !may_propose()) return;
+  held_bytes = 0;
+  for (auto& m : std::exchange(held, {})) take_forwarded(std::move(m));
+}
+
+// This member does not lead any more: somebody else may take them.
+void Node::Impl::return_held() {
+  held_bytes = 0;
+  for (auto& m : std::exchange(held, {})) give_back(m, false);
 }
 
 void Node::Impl::replicate_all() {

@@ -57,6 +57,7 @@ void Node::Impl::switch_membership(Membership next) {
     replicate_all();
     send_heartbeats();
   }
+  retry_held();
   maybe_commit();
   confirm_rounds();
   want_replicate = true;

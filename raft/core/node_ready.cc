@@ -7,7 +7,7 @@
 namespace keelson::raft {
 
 bool Node::Impl::has_ready() const {
-  if (!out.empty() || !out_after.empty() || !reads.empty() || snapshot) return true;
+  if (!out.empty() || !out_after.empty() || !reads.empty() || !returned.empty() || snapshot) return true;
   if (log.has_writes() || log.has_applies()) return true;
   if (given != HardState{term, vote, log.commit()} || given_role != role || given_leader != leader)
     return true;
@@ -39,6 +39,7 @@ Ready Node::Impl::take_ready() {
     for (const auto& e : r.committed) uncommitted_bytes -= std::min(uncommitted_bytes, e.data.size());
   }
   r.reads = std::exchange(reads, {});
+  r.returned = std::exchange(returned, {});
   return r;
 }
 

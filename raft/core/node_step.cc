@@ -48,6 +48,10 @@ void Node::Impl::send(Message m) {
 
 void Node::Impl::step(Message m) {
   if (m.from == config.id || m.from == NodeId() || m.to != config.id || m.term > kTermMax) return;
+  if (m.type == MessageType::kPropose && m.reject) {
+    on_returned(m);
+    return;
+  }
   if (m.term < term) {
     step_older_term(m);
     return;
@@ -79,13 +83,15 @@ void Node::Impl::step(Message m) {
 }
 
 // The sender may be a leader that does not know that it is none any more, or a candidate that cannot win.
-void Node::Impl::step_older_term(const Message& m) {
+void Node::Impl::step_older_term(Message& m) {
   if (from_leader(m.type)) {
     if (config.check_quorum || config.pre_vote) {
       send({.type = MessageType::kAppendReply, .to = m.from, .reject = true});
     }
   } else if (m.type == MessageType::kPreVote) {
     send({.type = MessageType::kPreVoteReply, .to = m.from, .reject = true});
+  } else if (m.type == MessageType::kPropose) {
+    on_forwarded_late(m);
   }
 }
 
@@ -131,6 +137,9 @@ void Node::Impl::step_follower(Message& m) {
     case MessageType::kTimeoutNow:
       if (role == Role::kFollower && m.from == leader && may_campaign()) start_election(true);
       break;
+    case MessageType::kPropose:
+      on_forwarded_late(m);
+      break;
     case MessageType::kReadIndexReply:
       if (m.from == leader) read_forwards.answered(m.context, m.index, reads);
       break;
@@ -150,7 +159,10 @@ void Node::Impl::tick() {
 }
 
 void Node::Impl::tick_leader() {
-  if (transferee != NodeId() && ++transfer_elapsed >= config.election_ticks) transferee = NodeId();
+  if (transferee != NodeId() && ++transfer_elapsed >= config.election_ticks) {
+    transferee = NodeId();
+    retry_held();
+  }
   if (election_elapsed >= config.election_ticks) {
     election_elapsed = 0;
     if (config.check_quorum && !quorum_is_active()) {

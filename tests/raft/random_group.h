@@ -52,6 +52,7 @@ class RandomGroup {
   int reads() const { return reads_; }
   int snapshots() const { return snapshots_; }
   int changes() const { return changes_; }
+  int returned() const { return returned_; }
 
  private:
   struct Chosen {
@@ -212,6 +213,10 @@ class RandomGroup {
       r.messages.clear();
       apply(m, r);
       for (const auto& s : r.reads) check_read(m, s);
+      for (auto& given : r.returned) {
+        ++returned_;
+        (void)m.node->propose(std::move(given.data));
+      }
       const bool waits = r.must_sync || r.hard_state || !r.messages_after_persist.empty();
       if (waits) m.writing.push_back(std::move(r));
       if (chance(70)) write(m);
@@ -251,6 +256,11 @@ class RandomGroup {
       const Chosen c{e.term, std::string(e.data.view())};
       const auto [it, fresh] = chosen_.emplace(e.index.value(), c);
       if (!fresh && !(it->second == c)) return fail("state machine safety: two entries at one index");
+      if (e.type == EntryType::kNormal && !c.data.empty()) {
+        if (index_of_.emplace(c.data, e.index.value()).first->second != e.index.value()) {
+          return fail("a proposal was appended twice");
+        }
+      }
       if (e.index != m.applied.next()) return fail("applied out of order");
       m.applied = e.index;
       if (e.type == EntryType::kConfChange) {
@@ -378,6 +388,8 @@ class RandomGroup {
   int reads_ = 0;
   int snapshots_ = 0;
   int changes_ = 0;
+  int returned_ = 0;
+  std::map<std::string, std::uint64_t> index_of_;  // of each proposal
   std::string failure_;
 };
 

@@ -14,6 +14,7 @@ struct Totals {
   int reads = 0;
   int snapshots = 0;
   int changes = 0;
+  int returned = 0;
 };
 
 // RAFT_SEEDS: how many times as many seeds.
@@ -33,9 +34,10 @@ Totals run_seeds(std::uint64_t first, int count, const GroupOptions& options) {
     t.reads += g.reads();
     t.snapshots += g.snapshots();
     t.changes += g.changes();
+    t.returned += g.returned();
   }
-  std::printf("%d seeds: %lu entries, %lu leaders, %d reads, %d snapshots, %d changes\n", count, t.committed,
-              t.leaders, t.reads, t.snapshots, t.changes);
+  std::printf("%d seeds: %lu entries, %lu leaders, %d reads, %d snapshots, %d changes, %d given back\n",
+              count, t.committed, t.leaders, t.reads, t.snapshots, t.changes, t.returned);
   return t;
 }
 
@@ -46,6 +48,7 @@ TEST(RandomGroup, IsSafeAndLive) {
   EXPECT_GT(t.reads, 1000);
   EXPECT_GT(t.snapshots, 20);
   EXPECT_GT(t.changes, 300);
+  EXPECT_GT(t.returned, 100);
 }
 
 TEST(RandomGroup, OfFiveIsSafeAndLive) {
@@ -66,7 +69,7 @@ TEST(RandomGroup, Replay) {
 
 // Whether one of the seeds fails with this bug planted.
 bool caught(CoreFaults faults, std::size_t members = 3) {
-  for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 1000; ++seed) {
     RandomGroup g(seed, {.members = members, .steps = 8000, .faults = faults});
     if (const auto why = g.run(); !why.empty()) {
       std::printf("seed %lu: %s\n", seed, why.c_str());
