@@ -55,34 +55,37 @@ std::optional<Error> StoreThread::failed() const {
   return replica_.published().failure();
 }
 
-void StoreThread::wake(bool was_empty) {
-  if (was_empty && waiting_) wake_.notify_one();
+// After mu_ is let go: who wakes does not find it taken.
+void StoreThread::wake(std::unique_lock<std::mutex> lock, bool was_empty) {
+  const bool asleep = was_empty && waiting_;
+  lock.unlock();
+  if (asleep) wake_.notify_one();
 }
 
 Result<void> StoreThread::submit(PendingPtr p) {
-  std::lock_guard lock(mu_);
+  std::unique_lock lock(mu_);
   if (stopping_) return fail(stopped_error());
   if (input_.requests.size() >= max_pending_) return fail(too_many_requests_error());
   const bool empty = input_.empty();
   input_.requests.push_back(std::move(p));
-  wake(empty);
+  wake(std::move(lock), empty);
   return {};
 }
 
 void StoreThread::message(raft::Message m) {
-  std::lock_guard lock(mu_);
+  std::unique_lock lock(mu_);
   if (stopping_) return;
   const bool empty = input_.empty();
   input_.messages.push_back(std::move(m));
-  wake(empty);
+  wake(std::move(lock), empty);
 }
 
 void StoreThread::post(std::function<void(Replica&)> call) {
-  std::lock_guard lock(mu_);
+  std::unique_lock lock(mu_);
   if (stopping_) return;
   const bool empty = input_.empty();
   input_.calls.push_back(std::move(call));
-  wake(empty);
+  wake(std::move(lock), empty);
 }
 
 void StoreThread::run() {
@@ -128,10 +131,10 @@ void StoreThread::watch_ends() {
 Task<> StoreThread::tick_loop() {
   for (;;) {
     co_await clock_.sleep_for(replica_.options().tick);
-    std::lock_guard lock(mu_);
+    std::unique_lock lock(mu_);
     const bool empty = input_.empty();
     input_.tick = true;
-    wake(empty);
+    wake(std::move(lock), empty);
   }
 }
 

@@ -53,7 +53,7 @@ class StoreThread {
   void run();
   void feed(Input& input);
   void watch_ends();
-  void wake(bool was_empty);
+  void wake(std::unique_lock<std::mutex> lock, bool was_empty);
   Task<> tick_loop();
   Task<> flush_loop();
 
