@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 extern char** environ;
 
@@ -106,6 +108,12 @@ int memory_file(std::string_view text) {
 }
 
 }  // namespace
+
+void lower_thread_priority() {
+  static thread_local bool low = false;
+  // Linux: a thread's own, though it says process.
+  if (!std::exchange(low, true)) (void)::setpriority(PRIO_PROCESS, 0, 10);
+}
 
 std::string find_program(const std::string& program) {
   if (program.find('/') != std::string::npos) return access(program.c_str(), X_OK) == 0 ? program : "";

@@ -26,6 +26,9 @@ Result<CommandResult> run_command(const std::vector<std::string>& argv, std::chr
 // the caller reaps it.
 Result<int> start_daemon(const std::vector<std::string>& argv, const std::string& log_file);
 
+// The calling thread gives way to others from now on (nice +10): for long work that nobody waits for.
+void lower_thread_priority();
+
 // The full path of `program` on the PATH or in a sbin directory; empty when there is none.
 std::string find_program(const std::string& program);
 

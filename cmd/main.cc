@@ -4,6 +4,10 @@
 
 #include "cmd/command.h"
 
+// jemalloc's: what a burst has left goes back to the system after a second, also while nothing is asked of us.
+extern "C" const char* malloc_conf;
+const char* malloc_conf = "background_thread:true,dirty_decay_ms:1000";
+
 namespace {
 
 struct Entry {

@@ -4,6 +4,7 @@
 
 #include "base/blocking.h"
 #include "base/crc32c.h"
+#include "base/process.h"
 #include "kvstore/backend/etcd_schema.h"
 #include "kvstore/backend/snapshot.h"
 #include "kvstore/server/errors.h"
@@ -29,6 +30,7 @@ class ExportReader final : public SnapshotReader {
 
 // What was acknowledged is committed to the backend, which is at most half a second behind on disk.
 Result<std::unique_ptr<EtcdExport>> write_file(Backend& backend, FileSystem& fs, const std::string& path) {
+  lower_thread_priority();
   TRY(backend.flush());
   const auto snapshot = TRY(backend.snapshot());
   return export_etcd(*snapshot, fs, path);
