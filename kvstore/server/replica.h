@@ -300,7 +300,9 @@ class Replica {
   // ---- what ticks do (replica_maintain.cc)
   void expire_leases();
   void checkpoint_leases();
+  bool check_quota();
   void watch_quota();
+  bool set_no_space(bool raised);
   void share_hashes();
   void judge_hashes();
   void fence();

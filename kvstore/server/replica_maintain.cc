@@ -43,19 +43,31 @@ void Replica::checkpoint_leases() {
   for (const auto& c : due) checkpointing_.insert(c.id);
 }
 
-// Every member looks after its own alarm, as in etcd: it has the bytes.
+// Every member looks after its own alarm, as in etcd: it has the bytes. The alarm is raised by the first
+// request that finds no room, so one that was disarmed stays so until then.
+bool Replica::check_quota() {
+  if (options_.quota_bytes == 0 || mvcc_->state->stored_bytes() <= options_.quota_bytes) return true;
+  was_full_ = true;
+  set_no_space(true);
+  return false;
+}
+
+// Ends the alarm once there is room again. One that somebody raised by hand stays until it is disarmed.
 void Replica::watch_quota() {
-  if (options_.quota_bytes == 0 || leader_ == raft::NodeId() || fenced_) return;
+  if (!was_full_ || leader_ == raft::NodeId() || fenced_ || now() < next_alarm_) return;
+  if (mvcc_->state->stored_bytes() > options_.quota_bytes) return;
+  if (!set_no_space(false)) was_full_ = false;
+}
+
+// False: the alarm is as wanted already.
+bool Replica::set_no_space(bool raised) {
   const Alarm mine{id_, AlarmType::kNoSpace};
-  const bool raised = std::ranges::find(cluster_.alarms, mine) != cluster_.alarms.end();
-  const bool full = mvcc_->state->stored_bytes() > options_.quota_bytes;
-  if (now() < next_alarm_) return;
-  // An alarm that somebody raised by hand stays until it is disarmed.
-  if (full || !raised) was_full_ = full;
-  if (raised == full || (raised && !was_full_)) return;
-  if (node_->propose(Bytes(encode_alarm(mine, full))).has_value()) {
+  const bool is_raised = std::ranges::find(cluster_.alarms, mine) != cluster_.alarms.end();
+  if (is_raised == raised) return false;
+  if (now() >= next_alarm_ && node_->propose(Bytes(encode_alarm(mine, raised))).has_value()) {
     next_alarm_ = now() + 2 * options_.election_ticks * options_.tick;
   }
+  return true;
 }
 
 void Replica::share_hashes() {

@@ -45,7 +45,7 @@ void Replica::finish(const PendingPtr& p, const Error& why) {
 Result<void> Replica::admit(const Pending& p) {
   if (proposed_.size() + unproposed_.size() >= options_.max_pending) return fail(too_many_requests_error());
   if (corrupt_) return fail(corrupt_error());
-  if (p.grows && no_space_) return fail(no_space_error());
+  if (p.grows && (no_space_ || !check_quota())) return fail(no_space_error());
   return {};
 }
 

@@ -85,13 +85,14 @@ Task<Result<Bytes>> update(ServiceContext* c, GrpcCall* call, std::string reques
   CO_TRY(require_admin(*c, *call));
   co_return reply(*c, CO_TRY(co_await c->member.member_update(f.id, std::move(f.urls))));
 }
-Task<Result<Bytes>> list(ServiceContext* c, GrpcCall*, std::string request) {
+Task<Result<Bytes>> list(ServiceContext* c, GrpcCall* call, std::string request) {
   wire::Reader r(request);
   bool linearizable = false;
   while (r.next()) {
     if (r.field() == 1) linearizable = r.boolean();
   }
   if (!r.ok()) co_return malformed();
+  CO_TRY(require_user(*c, *call));
   co_return reply(*c, CO_TRY(co_await c->member.member_list(linearizable)));
 }
 Task<Result<Bytes>> promote(ServiceContext* c, GrpcCall* call, std::string request) {
