@@ -266,12 +266,12 @@ void Nemesis::slow_disk() {
 SimMember* Nemesis::expendable() {
   if (world_.fleet().in_doubt()) return nullptr;
   const auto membership = world_.membership();
-  if (membership.joint() || !membership.learners.empty() || membership.voters.size() < 3) return nullptr;
+  // A change counts for a member when it has applied it: until all have, the old quorums are needed.
+  if (!world_.all_know(membership)) return nullptr;
+  if (!membership.learners.empty() || membership.voters.size() < 3) return nullptr;
   for (NodeId id : membership.voters) {
     const SimMember* m = world_.member(id);
     if (m == nullptr || m->lost || m->over || m->damage != Damage::kNone) return nullptr;
-    // A change counts for a member when it has applied it: until all have, the old quorums are needed.
-    if (m->seen_membership != membership) return nullptr;
   }
   SimMember* m = world_.member(membership.voters[rng_.below(membership.voters.size())]);
   return m->up() ? m : nullptr;

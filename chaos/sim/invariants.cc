@@ -252,14 +252,13 @@ bool Invariants::after_restart(SimMember& member) {
   return false;
 }
 
-void Invariants::on_events(SimMember& member, const kvstore::WatchBatch& batch) {
+void Invariants::on_events(SimMember& member, const std::vector<kvstore::Event>& events) {
   if (member.damage == SimMember::Damage::kDiverged) return;
   std::vector<kvstore::Event> one;
-  for (std::size_t i = 0; i < batch.events.size(); ++i) {
-    one.push_back(batch.events[i]);
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    one.push_back(events[i]);
     one.back().prev_kv.reset();
-    if (i + 1 < batch.events.size() && batch.events[i + 1].kv.mod_revision == one[0].kv.mod_revision)
-      continue;
+    if (i + 1 < events.size() && events[i + 1].kv.mod_revision == one[0].kv.mod_revision) continue;
     check_revision(member, one);
     one.clear();
   }

@@ -36,7 +36,7 @@ class Invariants {
   // known to have forgotten.
   bool after_restart(SimMember& member);
   // `events` were applied by `member`, whole revisions.
-  void on_events(SimMember& member, const kvstore::WatchBatch& batch);
+  void on_events(SimMember& member, const std::vector<kvstore::Event>& events);
   // What a member applied while it recovered, before anybody could look on.
   void backfill(SimMember& member);
 

@@ -25,7 +25,9 @@ class Observer final : public kvstore::WatchHub::Sink {
     id_ = hub.add(all, from, this);
   }
   ~Observer() override { hub_.remove(id_); }
-  void deliver(kvstore::SharedBatch batch) override { world_.invariants().on_events(member_, std::move(batch).take()); }
+  void deliver(kvstore::SharedBatch batch) override {
+    if (batch.events) world_.invariants().on_events(member_, batch.events->events());
+  }
   void cancel(const Error&) override {}
 
  private:
@@ -226,8 +228,9 @@ void SimMember::run(Input& input) {
     world_.restart_later(*this);
   } else if (replica_->removed()) {
     world_.note(name_, "knows that it was removed");
-    over = true;
+    over = world_.all_know(world_.membership());
     end(false);
+    if (!over) world_.restart_later(*this);  // others may need its vote to find that out
   }
   (void)disk_.take_busy();
   if (replica_ != nullptr) schedule_wake();

@@ -79,7 +79,11 @@ bool Operator::mend(const raft::Membership& m) {
 
 void Operator::churn(const raft::Membership& m) {
   next_churn_ = world_.now() + 2s + Duration(rng_.below(12'000'000'000));
-  switch (rng_.below(5)) {
+  switch (rng_.below(7)) {
+    case 5:
+    case 6:
+      replace_many(m);
+      break;
     case 0:
       target_ = rng_.below(6) == 0 ? 1 : 3;
       break;
@@ -96,6 +100,38 @@ void Operator::churn(const raft::Membership& m) {
       request(std::move(p), Count::kLeaderTransfers);
     }
   }
+}
+
+// A majority of the voters, or all of them, for new ones, in one step.
+void Operator::replace_many(const raft::Membership& m) {
+  SimMember* leader = world_.leader();
+  if (in_doubt_ || leader == nullptr || m.voters.size() < 2) return;
+  const std::size_t majority = m.voters.size() / 2 + 1;
+  const std::size_t count = majority + rng_.below(m.voters.size() - majority + 1);
+  std::vector<NodeId> old = m.voters;
+  std::vector<std::uint64_t> leaving;
+  std::vector<kvstore::MemberInfo> joining;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto at = static_cast<std::ptrdiff_t>(rng_.below(old.size()));
+    leaving.push_back(old[static_cast<std::size_t>(at)].value());
+    old.erase(old.begin() + at);
+    kvstore::MemberInfo info;
+    info.id = 1'000'000 + ++names_;
+    info.peer_urls = {"http://new" + std::to_string(names_) + ":2380"};
+    joining.push_back(std::move(info));
+  }
+  world_.note("op", "asks " + leader->name() + " to replace " + std::to_string(count) + " of " +
+                        std::to_string(m.voters.size()) + " members in one step");
+  in_doubt_ = true;
+  asked_at_ = world_.now();
+  // They are up before they count: else the joint state would wait for them, and nobody leads meanwhile.
+  auto all = world_.cluster();
+  all.insert(all.end(), joining.begin(), joining.end());
+  for (auto info : joining) {
+    info.name = "m" + std::to_string(world_.members().size());
+    world_.add_member(info, all, true).start();
+  }
+  leader->input([joining, leaving](kvstore::Replica& r) { (void)r.replace_members(joining, leaving); });
 }
 
 // Of two, not the leader: it would be gone before the other one, which cannot go on alone before it knows.
@@ -180,6 +216,7 @@ void Operator::look_for_divergence() {
 // A removed member that nobody told lives on for a while, and then is switched off.
 void Operator::bury() {
   const auto m = world_.membership();
+  if (m.joint() || in_doubt_ || !world_.all_know(m)) return;
   for (const auto& member : world_.members()) {
     if (member->over || m.contains(member->id())) continue;
     if (member->buried_at == MonoTime{}) {

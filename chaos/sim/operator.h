@@ -24,6 +24,7 @@ class Operator {
   void work();
   bool mend(const raft::Membership& m);
   void remove_one(const raft::Membership& m);
+  void replace_many(const raft::Membership& m);
   void churn(const raft::Membership& m);
   void look_for_divergence();
   void look_for_change();

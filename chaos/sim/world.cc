@@ -104,6 +104,7 @@ void World::look_at_cluster() {
     if (!m->up() || m->replica()->applied() < looked_at_) continue;
     if (m->replica()->applied() == looked_at_ && !membership_.voters.empty()) continue;
     looked_at_ = m->replica()->applied();
+    if (!membership_.joint() && m->replica()->node().membership().joint()) ++counters_[Count::kJointChanges];
     membership_ = m->replica()->node().membership();
     cluster_ = m->replica()->published().cluster()->list();
   }
@@ -117,6 +118,13 @@ const raft::Membership& World::membership() {
 const std::vector<kvstore::MemberInfo>& World::cluster() {
   look_at_cluster();
   return cluster_;
+}
+
+bool World::all_know(const raft::Membership& m) {
+  return !m.joint() && std::all_of(m.voters.begin(), m.voters.end(), [&](NodeId id) {
+    const SimMember* v = member(id);
+    return v != nullptr && v->seen_membership == m;
+  });
 }
 
 void World::restart_later(SimMember& member) {

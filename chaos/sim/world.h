@@ -74,6 +74,8 @@ class World {
   // The membership, and who the members are, as of the member that has applied most.
   const raft::Membership& membership();
   const std::vector<kvstore::MemberInfo>& cluster();
+  // Every voter goes by the membership `m`: whom it has left is not needed any more.
+  bool all_know(const raft::Membership& m);
   // Starts it some time soon, and again until it opens.
   void restart_later(SimMember& member);
   void member_died(SimMember& member);

@@ -9,6 +9,14 @@
 #include "kvstore/server/replica_internal.h"
 
 namespace keelson::kvstore {
+namespace {
+
+bool changes_members(const raft::Ready& r) {
+  return std::ranges::any_of(r.committed,
+                             [](const raft::Entry& e) { return e.type == raft::EntryType::kConfChange; });
+}
+
+}  // namespace
 
 void Replica::set_transport(raft::Transport* transport) {
   transport_ = transport;
@@ -86,6 +94,8 @@ bool Replica::step() {
   if (failed_) return false;
   apply_some();
   run_compaction();
+  // A leader first sees to it that a quorum of the others knows.
+  if (left_ && node_->role() != raft::Role::kLeader) removed_ = true;
   if (removed_) {
     refuse({Code::kUnavailable, "etcdserver: server stopped: the member has been removed from the cluster"});
     finish_all(*published_.refusal());
@@ -97,12 +107,15 @@ bool Replica::step() {
 
 void Replica::handle_ready() {
   raft::Ready r = node_->take_ready();
-  send(std::move(r.messages));
+  // Who hears that its removal is committed ends, and cannot help to find that out again.
+  const bool members = changes_members(r);
+  if (!members) send(std::move(r.messages));
   auto durable = persist(r);
   if (!durable) {
     fail_with(durable.error());
     return;
   }
+  if (members) send(std::move(r.messages));
   for (auto& e : r.committed) to_apply_.push_back(std::move(e));
   node_->persisted(r.number);
   send(std::move(r.messages_after_persist));
@@ -123,9 +136,7 @@ Result<void> Replica::persist(const raft::Ready& r) {
   if (r.hard_state && !r.snapshot) wal_->set_hard_state(*r.hard_state);
   // A membership that is acted on must not be forgotten: after 2 -> 1 the one that stays would ask the gone
   // for votes for ever. The hard state's commit index says that the change is committed.
-  const bool members = std::ranges::any_of(
-      r.committed, [](const raft::Entry& e) { return e.type == raft::EntryType::kConfChange; });
-  if (r.must_sync || !r.entries.empty() || members) TRY(wal_->sync());
+  if (r.must_sync || !r.entries.empty() || changes_members(r)) TRY(wal_->sync());
   return {};
 }
 

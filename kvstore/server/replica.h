@@ -164,6 +164,9 @@ class Replica {
   void tick();
   // Does what is due, for at most about 5 ms of applying. True: there is more to do, call again.
   bool step();
+  // Proposes to replace several members in one step, through a joint state. Not part of etcd's API: for tests
+  // and tools. Errors: it does not lead, or another change is under way.
+  Result<void> replace_members(std::vector<MemberInfo> joining, const std::vector<std::uint64_t>& leaving);
   // Finishes everything with `why`, ends watches. Nothing is served after it.
   void stop(const Error& why);
 
@@ -409,6 +412,7 @@ class Replica {
 
   std::optional<Error> failed_;
   bool stopped_ = false;
+  bool left_ = false;  // it is no member any more, as of applied_
   bool removed_ = false;
   bool fenced_ = false;
   bool ready_ = false;

@@ -302,7 +302,7 @@ void Replica::apply_conf_change(const raft::Entry& entry) {
                                            {"index", entry.index.value()}});
   save_members();
   note_alone();
-  if (!after.contains(raft::NodeId(id_)) && before.contains(raft::NodeId(id_))) removed_ = true;
+  if (!after.contains(raft::NodeId(id_)) && before.contains(raft::NodeId(id_))) left_ = true;
   const auto it = proposed_.find(context.request);
   if (context.request == 0 || it == proposed_.end()) return;
   PendingPtr p = std::move(it->second);

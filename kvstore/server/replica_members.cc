@@ -169,6 +169,19 @@ void Replica::change_members(PendingPtr p) {
   proposed_.emplace(p->id, p);
 }
 
+Result<void> Replica::replace_members(std::vector<MemberInfo> joining,
+                                      const std::vector<std::uint64_t>& leaving) {
+  if (!leading_) return fail(not_leader_error());
+  raft::ConfChange change;
+  using Op = raft::ConfChange::Op;
+  for (const auto& m : joining) change.steps.push_back({Op::kAddVoter, raft::NodeId(m.id)});
+  for (std::uint64_t id : leaving) change.steps.push_back({Op::kRemove, raft::NodeId(id)});
+  ConfContext context;
+  context.members = std::move(joining);
+  change.context = Bytes(encode(context));
+  return node_->propose_conf_change(change);
+}
+
 // A change that the leader has made is applied here too.
 void Replica::finish_member(const PendingPtr& p) {
   p->outcome.members = cluster_.list();
