@@ -174,16 +174,15 @@ void Node::Impl::reset() {
   transferee = NodeId();
   timeout_now_sent = false;
   lease_until = 0;
+  leader_gone = false;
 }
 
 void Node::Impl::set_leader(NodeId leader_id) {
   if (leader == leader_id) return;
   leader = leader_id;
   read_forwards.abort(reads);
-  for (auto& e : std::exchange(forwards, {})) {
-    if (e.type == EntryType::kNormal) returned.push_back({std::move(e.data)});
-  }
-  forward_bytes = 0;
+  leader_gone = false;
+  return_forwards();
 }
 
 }  // namespace keelson::raft

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "raft/core/node_impl.h"
 
@@ -95,6 +96,13 @@ void Node::Impl::flush_forwards() {
   }
 }
 
+void Node::Impl::return_forwards() {
+  for (auto& e : std::exchange(forwards, {})) {
+    if (e.type == EntryType::kNormal) returned.push_back({std::move(e.data)});
+  }
+  forward_bytes = 0;
+}
+
 // For the leader that this member was in the message's term: nobody has it.
 void Node::Impl::on_forwarded_late(Message& m) {
   if (m.term != forward_term || m.entries.empty() || !forward_filter.fresh(m.from, m.context)) return;
@@ -107,8 +115,10 @@ void Node::Impl::on_returned(Message& m) {
   for (auto& e : m.entries) {
     if (e.type == EntryType::kNormal) returned.push_back({std::move(e.data), m.force});
   }
-  // Who gives back leads no more in its term, or else it would be sent the same again at once.
-  if (!m.force && m.from == leader && m.term == term) set_leader(NodeId());
+  // Who gives back leads no more in its term: it would give back the same again.
+  if (m.force || m.from != leader || m.term != term) return;
+  leader_gone = true;
+  return_forwards();
 }
 
 }  // namespace keelson::raft

@@ -91,6 +91,7 @@ struct Node::Impl {
   void on_snapshot(const Message& m);
   void flush_forwards();
   void on_returned(Message& m);
+  void return_forwards();
   void on_forwarded_late(Message& m);
 
   // --- reads ---
@@ -155,6 +156,7 @@ struct Node::Impl {
   std::uint64_t forward_number;
   ReadForwards read_forwards;
   ForwardFilter returned_filter;
+  bool leader_gone = false;  // it has said so by giving back a proposal: it gets no more
 
   // What goes out with the next Ready, and what went out last.
   std::uint64_t ready_number = 0;

@@ -52,7 +52,7 @@ Result<void> Node::Impl::propose(Bytes data) {
     append(std::move(data), EntryType::kNormal);
     return {};
   }
-  if (leader == NodeId()) return fail(Code::kUnavailable, "raft: no leader");
+  if (leader == NodeId() || leader_gone) return fail(Code::kUnavailable, "raft: no leader");
   if (forward_bytes > 0 && forward_bytes + data.size() > config.max_uncommitted_bytes) {
     return fail(Code::kResourceExhausted, "raft: too many proposals wait to be forwarded");
   }
