@@ -289,7 +289,8 @@ TEST(ReplicaTest, QuotaRefusesPutsUntilThereIsRoom) {
   }
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->message, no_space_error().message);
-  EXPECT_TRUE(c.at(1).published().cluster()->has_alarm(AlarmType::kNoSpace));
+  ASSERT_TRUE(
+      c.run_until([&] { return c.at(1).published().cluster()->has_alarm(AlarmType::kNoSpace); }));
   // Compaction makes room; nobody has to disarm anything.
   const Revision newest = c.at(c.leader()).published().mvcc()->state->revision();
   ASSERT_FALSE(c.call(c.follower(), ReplicaCluster::command(encode_compact(newest))).error);
