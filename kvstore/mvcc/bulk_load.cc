@@ -34,12 +34,12 @@ void sort_keys(std::span<Entry> entries, std::size_t depth) {
   const std::string_view first = entries[0].item->key();
   std::size_t shared = first.size();
   for (std::size_t i = 1; i < entries.size() && shared > depth; ++i) {
-    if (i + kAhead < entries.size()) __builtin_prefetch(entries[i + kAhead].item->key().data() + depth);
+    if (i + kAhead < entries.size()) tree::prefetch(entries[i + kAhead].item);
     shared = depth +
              tree::common_prefix(first.substr(depth, shared - depth), entries[i].item->key().substr(depth));
   }
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    if (i + kAhead < entries.size()) __builtin_prefetch(entries[i + kAhead].item->key().data() + shared);
+    if (i + kAhead < entries.size()) tree::prefetch(entries[i + kAhead].item);
     entries[i].head = tree::head_of(entries[i].item->key(), shared);
   }
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.head < b.head; });

@@ -14,7 +14,7 @@ using tree::Separator;
 // Some room for what comes: a full node is split by the first key that it gets.
 constexpr std::size_t kFill = tree::kFanout * 7 / 8;
 // Items lie all over the memory: their lines are asked for this many ahead.
-constexpr std::size_t kAhead = 16;
+constexpr std::size_t kAhead = 64;
 
 struct Part {
   Node* node;
@@ -36,7 +36,7 @@ std::vector<Part> build_leaves(const std::vector<const Item*>& items, std::uint6
   for (std::size_t size : shares(items.size())) {
     Leaf* l = tree::new_leaf(epoch);
     for (std::size_t i = 0; i < size; ++i, ++at) {
-      if (at + kAhead < items.size()) __builtin_prefetch(items[at + kAhead]->key().data());
+      if (at + kAhead < items.size()) tree::prefetch(items[at + kAhead]);
       l->items[i] = items[at];
       l->live += items[at]->tombstone() ? 0 : 1;
     }

@@ -24,6 +24,12 @@ inline std::size_t common_prefix(std::string_view a, std::string_view b) {
   return n;
 }
 
+// Asks for an Item's fields and the start of its key: two lines of the cache.
+inline void prefetch(const Item* item) {
+  __builtin_prefetch(item);
+  __builtin_prefetch(reinterpret_cast<const char*>(item) + 64);
+}
+
 // A key that divides two children: left < separator <= right. Shortened to what is needed.
 struct Separator {
   std::uint32_t size;
