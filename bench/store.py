@@ -224,12 +224,17 @@ def timed(out, what, *command):
     return thread
 
 
+def fill(cluster, keys):
+    """100 keys a transaction: one by one etcd takes minutes for a million."""
+    load(cluster, ["fill-many", "--key-size", 64, "--clients", 20, "--conns", 4], total=keys // 100)
+
+
 def measure_big(kind, keys):
     out = {}
     put = ["put", "--key-size", 64, "--keys", keys, "--clients", 20, "--conns", 4]
     with StoreCluster(kind, 1, flags=["--quota-backend-bytes", str(8 << 30)]) as c:
         member = c.members[0]
-        load(c, ["fill", "--key-size", 64, "--clients", 500, "--conns", 50], total=keys)
+        fill(c, keys)
         time.sleep(3)
         out["RSS after loading, MB"] = member.usage()[1]
         member.stop()
@@ -241,7 +246,7 @@ def measure_big(kind, keys):
         out["RSS after the restart, MB"] = member.usage()[1]
         out["bytes on disk, MB"] = int(run(["du", "-sm", member.data]).stdout.split()[0])
         # A second version of each key, to be compacted away.
-        load(c, ["fill", "--key-size", 64, "--clients", 500, "--conns", 50], total=keys)
+        fill(c, keys)
         out["put p99 alone, µs"] = median([load(c, put, seconds=4) for _ in range(ROUNDS)], "p99_us")
         revision = json.loads(c.ctl("endpoint", "status", "-w", "json").stdout)[0]["Status"]["header"]["revision"]
         ctl = [peer("etcdctl"), *c.client_flags()]

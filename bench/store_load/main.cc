@@ -21,7 +21,7 @@ Result<LoadSettings> parse(std::vector<std::string> args) {
   LoadSettings s;
   if (args.empty())
     return fail(Code::kInvalidArgument,
-                "want a workload: put fill get get-serializable range txn empty watch-one watch-many");
+                "want a workload: put fill fill-many get get-serializable range txn empty watch-one watch-many");
   s.workload = args.front();
   args.erase(args.begin());
   std::string seconds = "5";

@@ -6,6 +6,8 @@ namespace {
 
 namespace rpc = kvstore::rpc;
 
+constexpr std::int64_t kFillBatch = 100;
+
 struct Call {
   const char* method;
   std::string request;
@@ -63,8 +65,23 @@ Call txn_call(Load& load) {
   return out;
 }
 
+// Each key once, kFillBatch of them in a transaction: a store of a million keys in a minute.
+Call fill_many_call(Load& load) {
+  kvstore::TxnRequest txn;
+  for (std::int64_t i = 0; i < kFillBatch; ++i) {
+    auto& op = txn.success.emplace_back();
+    op.kind = kvstore::TxnOp::Kind::kPut;
+    op.put.key = load.key_of(load.issued * kFillBatch + i);
+    op.put.value = Bytes(load.random_value());
+  }
+  Call out{"/etcdserverpb.KV/Txn", {}};
+  rpc::encode(txn, out.request);
+  return out;
+}
+
 Call next_call(Load& load) {
   const std::string& w = load.settings.workload;
+  if (w == "fill-many") return fill_many_call(load);
   if (w == "put" || w == "fill") return put_call(load);
   if (w == "txn") return txn_call(load);
   // Answered by the server's edge alone: what a call costs without any work.
