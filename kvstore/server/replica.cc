@@ -32,6 +32,7 @@ void Replica::receive(raft::Message message) {
       return;  // we do not have what it stands for
     }
     installing_ = std::move(incoming_);
+    snapshot_given_ = true;
   }
   node_->step(std::move(message));
 }
@@ -92,6 +93,7 @@ bool Replica::step() {
   ask_reads();
   for (int i = 0; i < 16 && node_->has_ready() && !failed_; ++i) handle_ready();
   if (failed_) return false;
+  if (snapshot_given_ && !node_->has_ready()) drop_unwanted_snapshot();
   apply_some();
   run_compaction();
   // A leader first sees to it that a quorum of the others knows.

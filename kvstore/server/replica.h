@@ -296,6 +296,7 @@ class Replica {
   // ---- snapshots and the log's length (replica_snapshot.cc)
   void send_snapshot(raft::Message message);
   Result<void> install(const raft::SnapshotMeta& meta);
+  void drop_unwanted_snapshot();
   void compact_log();
   void drop_entries(raft::Index first);
   void note_entries(const std::vector<raft::Entry>& entries);
@@ -399,6 +400,7 @@ class Replica {
   mutable std::mutex incoming_mu_;
   std::unique_ptr<Loaded> incoming_;  // a snapshot received, ready to be installed
   std::unique_ptr<Loaded> installing_;
+  bool snapshot_given_ = false;  // to the node, which may not want it
 
   MonoTime next_progress_{};
   MonoTime next_sizes_{};

@@ -159,6 +159,14 @@ Result<void> Replica::install(const raft::SnapshotMeta& meta) {
   return {};
 }
 
+// The node did not take the snapshot it was told of: it knew as much already.
+void Replica::drop_unwanted_snapshot() {
+  snapshot_given_ = false;
+  std::unique_ptr<Loaded> unwanted;
+  std::lock_guard lock(incoming_mu_);
+  unwanted = std::move(installing_);
+}
+
 // ---- The log
 
 // Remembers how large the entries are that the node has been given. The first replaces what had its index.

@@ -289,8 +289,7 @@ TEST(ReplicaTest, QuotaRefusesPutsUntilThereIsRoom) {
   }
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->message, no_space_error().message);
-  ASSERT_TRUE(
-      c.run_until([&] { return c.at(1).published().cluster()->has_alarm(AlarmType::kNoSpace); }));
+  ASSERT_TRUE(c.run_until([&] { return c.at(1).published().cluster()->has_alarm(AlarmType::kNoSpace); }));
   // Compaction makes room; nobody has to disarm anything.
   const Revision newest = c.at(c.leader()).published().mvcc()->state->revision();
   ASSERT_FALSE(c.call(c.follower(), ReplicaCluster::command(encode_compact(newest))).error);
@@ -322,6 +321,40 @@ TEST(ReplicaTest, LaggingMemberGetsASnapshot) {
   c.crash(f);
   c.start(f);
   EXPECT_EQ(c.get(f, "k0"), "after");
+  c.expect_agreement();
+}
+
+// A snapshot that comes too late is of no use, and does not stand in the way of the next one.
+TEST(ReplicaTest, SnapshotThatNobodyNeedsIsDropped) {
+  ReplicaCluster c(3);
+  const Id leader = c.leader();
+  const Id f = c.follower();
+  for (int i = 0; i < 10; ++i) ASSERT_FALSE(c.put(leader, "k", std::to_string(i)).error);
+  c.run_for(1s);
+  c.expect_agreement();
+  const auto picture = *c.at(leader).published().mvcc()->backend->snapshot();
+  const raft::Message m{.type = raft::MessageType::kSnapshot,
+                        .from = raft::NodeId(leader),
+                        .to = raft::NodeId(f),
+                        .term = c.at(leader).node().term(),
+                        .snapshot = raft::SnapshotMeta{raft::Index(picture->meta().applied_index),
+                                                       raft::Term(picture->meta().applied_term),
+                                                       c.at(leader).node().membership()}};
+  for (int i = 0; i < 2; ++i) {
+    auto sink = c.at(f).receive_snapshot(m);
+    ASSERT_TRUE(sink) << sink.error().message;
+    SnapshotStream stream(picture);
+    for (std::uint64_t at = (*sink)->received();;) {
+      const std::string piece = *stream.read(at, 1000);
+      if (piece.empty()) break;
+      ASSERT_TRUE((*sink)->write(piece));
+      at += piece.size();
+    }
+    ASSERT_TRUE((*sink)->finish());
+    c.at(f).receive(m);
+    c.settle();
+  }
+  ASSERT_FALSE(c.put(f, "k", "after").error);
   c.expect_agreement();
 }
 
