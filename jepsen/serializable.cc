@@ -158,7 +158,8 @@ class Checker {
     }
     if (ended_lease(entry)) return;
     for (const Op*& op : deleters_) {
-      if (op == nullptr || !same(model_.run(op->txn, entry.revision - 1).events, entry.events)) continue;
+      if (op == nullptr || (entry.at_ns != 0 && op->invoked_ns > entry.at_ns)) continue;
+      if (!same(model_.run(op->txn, entry.revision - 1).events, entry.events)) continue;
       return claim(*std::exchange(op, nullptr), entry);
     }
     violation("real", at(entry.revision) + describe(entry.events.front()) + ": nobody asked for it");

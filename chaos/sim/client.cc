@@ -252,6 +252,7 @@ void SimClient::submit(SimMember& member) {
   }
   p->on_done = [this, &member, serial, p = p.get()] {
     if (serial != serial_ || !busy_ || member.disk().power_cut()) return;
+    if (member.damage == SimMember::Damage::kDiverged) return;  // it would speak of another world
     if (p->outcome.error) return answer(serial, p->outcome.error);
     if (op_.kind == Op::Kind::kRange) return read(member, serial);
     if (op_.kind == Op::Kind::kTxn) op_.txn_result = p->outcome.txn;
@@ -265,7 +266,7 @@ void SimClient::submit(SimMember& member) {
 }
 
 void SimClient::read(SimMember& member, std::uint64_t serial) {
-  if (serial != serial_ || !busy_) return;
+  if (serial != serial_ || !busy_ || member.damage == SimMember::Damage::kDiverged) return;
   const auto& published = member.replica()->published();
   if (auto refusal = published.refusal()) return answer(serial, refusal);
   const auto mvcc = published.mvcc();

@@ -75,7 +75,8 @@ void Invariants::on_send(SimMember& from, const Message& m) {
       const auto& node = from.replica()->node();
       const auto patience = static_cast<std::uint64_t>(from.replica()->options().election_ticks) - 1;
       if ((node.role() == raft::Role::kLeader && from.led_term == node.term()) ||
-          (from.heard_term_before == node.term() && from.ticks - from.heard_at_tick_before < patience)) {
+          (from.heard_term_before.value() != 0 && from.heard_term_before == node.term() &&
+           from.ticks - from.heard_at_tick_before < patience)) {
         violation(from, "no needless term",
                   "grants a pre-vote to " + str(m.to) + " while it hears its leader");
       }
@@ -203,7 +204,7 @@ void Invariants::commit_known(SimMember& member, Index index, Term term) {
     return violation(member, "state machine safety", "commits behind a gap at " + str(index));
   const auto& node = member.replica()->node();
   committed_.push_back({term, node.term()});
-  if (node.role() != raft::Role::kLeader) return;
+  if (node.role() != raft::Role::kLeader || index <= member.opened_at) return;
   const auto& before = member.seen_membership;
   const auto& now = node.membership();
   if (is_durable(member, before, index, false) || is_durable(member, now, index, false)) return;

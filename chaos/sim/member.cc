@@ -117,7 +117,7 @@ bool SimMember::start() {
   heard_term = heard_term_before = {};
   led_term = {};
   seen_commit = {};
-  seen_applied = replica_->applied();
+  seen_applied = opened_at = replica_->applied();
   seen_installs = 0;
   seen_membership = replica_->node().membership();
   if (!world_.invariants().after_restart(*this)) {

@@ -94,6 +94,7 @@ class SimMember final : public Endpoint {
   raft::Term led_term;  // it was seen to lead
   raft::Index seen_commit;
   raft::Index seen_applied;
+  raft::Index opened_at;  // applied when it was opened: nobody looked on until there
   std::uint64_t seen_installs = 0;
   raft::Membership seen_membership;
 
