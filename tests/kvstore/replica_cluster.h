@@ -197,7 +197,9 @@ class ReplicaCluster {
     op.put.key = key;
     op.put.value = Bytes(std::string(value));
     op.put.lease = lease;
-    return command(encode_txn(t));
+    auto p = command(encode_txn(t));
+    p->grows = true;
+    return p;
   }
   Outcome put(Id id, const std::string& key, const std::string& value, LeaseId lease = 0) {
     return call(id, put_request(key, value, lease));
