@@ -80,5 +80,5 @@ def long_transcripts_while_etcd_leaders_are_killed():
     return replay("etcd", True)
 
 
-def test_transcripts_while_keelson_leaders_are_killed():
+def long_transcripts_while_keelson_leaders_are_killed():
     return replay("keelson", True)
