@@ -266,7 +266,7 @@ TEST_F(TransportTest, ASnapshotThatIsCutGoesOnWhereItStopped) {
   const std::uint16_t port = b.server->port();
   connect(a, 2, b);
   ASSERT_TRUE(wait_active(a, 2));
-  constexpr std::uint64_t kSize = 60u << 20;
+  constexpr std::uint64_t kSize = 24u << 20;
   b.sink.got.snapshot.reserve(kSize);
   b.sink.got.slow = true;
   a.transport->send_snapshot(snapshot(1, 2), std::make_unique<PatternSource>(kSize));
