@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "cmd/kvstore/comma_list.h"
 #include "cmd/kvstore/srv.h"
 #include "kvstore/server/member_id.h"
 
@@ -14,28 +15,18 @@ using UrlsByName = std::map<std::string, std::vector<std::string>>;
 // "a=http://1:2380,a=http://2:2380,b=…"
 Result<UrlsByName> parse_cluster(std::string_view text) {
   UrlsByName out;
-  while (!text.empty()) {
-    const auto comma = text.find(',');
-    const auto one = text.substr(0, comma);
-    text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
-    if (one.empty()) continue;
+  for (const auto& one : split_list(text)) {
     const auto eq = one.find('=');
-    if (eq == std::string_view::npos || eq == 0)
-      return fail(Code::kInvalidArgument, "--initial-cluster: \"" + std::string(one) + "\" is not NAME=URL");
+    if (eq == std::string::npos || eq == 0)
+      return fail(Code::kInvalidArgument, "--initial-cluster: \"" + one + "\" is not NAME=URL");
     const Url url = TRY(parse_url(one.substr(eq + 1)));
-    out[std::string(one.substr(0, eq))].push_back(url.text());
+    out[one.substr(0, eq)].push_back(url.text());
   }
   for (auto& [name, urls] : out) {
     std::ranges::sort(urls);
     const auto same = std::ranges::unique(urls);
     urls.erase(same.begin(), same.end());
   }
-  return out;
-}
-
-std::string joined(const std::vector<std::string>& parts) {
-  std::string out;
-  for (const auto& p : parts) out += (out.empty() ? "" : ",") + p;
   return out;
 }
 
@@ -51,7 +42,7 @@ Result<void> check_self(const KvstoreConfig& config, const UrlsByName& cluster) 
   std::string named;
   for (const auto& url : self->second) named += (named.empty() ? "" : ",") + config.name + "=" + url;
   return fail(Code::kInvalidArgument, "--initial-cluster has " + named +
-                                          " but --initial-advertise-peer-urls=" + joined(advertised) +
+                                          " but --initial-advertise-peer-urls=" + join_list(advertised) +
                                           ": include the same URLs in both");
 }
 
@@ -71,7 +62,7 @@ Result<InitialCluster> initial_cluster(const KvstoreConfig& config) {
     member.id = kvstore::member_id(urls, config.initial_cluster_token);
     if (std::ranges::find(ids, member.id) != ids.end())
       return fail(Code::kInvalidArgument,
-                  "duplicate member in --initial-cluster: two names have the peer URLs " + joined(urls));
+                  "duplicate member in --initial-cluster: two names have the peer URLs " + join_list(urls));
     if (name == config.name) out.self = member.id;
     ids.push_back(member.id);
     out.members.push_back(std::move(member));
@@ -96,7 +87,7 @@ Result<InitialCluster> existing_cluster(const KvstoreConfig& config, const Initi
     std::ranges::sort(member.peer_urls);
     const auto same = std::ranges::find(wanted.members, member.peer_urls, &kvstore::MemberInfo::peer_urls);
     if (same == wanted.members.end())
-      return invalid("unmatched member while checking PeerURLs (" + joined(member.peer_urls) + ")");
+      return invalid("unmatched member while checking PeerURLs (" + join_list(member.peer_urls) + ")");
     if (same->name == config.name) out.self = member.id;
     member.name = same->name;
     out.members.push_back(std::move(member));

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "cmd/kvstore/comma_list.h"
 #include "cmd/kvstore/config_file.h"
 #include "cmd/kvstore/flags.h"
 
@@ -44,16 +45,6 @@ Result<void> read_environment(const std::vector<std::string>& environment, FlagS
   return {};
 }
 
-std::vector<std::string> split(std::string_view text) {
-  std::vector<std::string> out;
-  while (!text.empty()) {
-    const auto comma = text.find(',');
-    if (comma != 0) out.emplace_back(text.substr(0, comma));
-    text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
-  }
-  return out;
-}
-
 Result<std::vector<Url>> urls_of(std::string_view flag, const std::string& text) {
   auto urls = parse_urls(text);
   if (!urls)
@@ -70,9 +61,9 @@ Result<void> take_apart(const FlagSet& set, const KvstoreTexts& t, KvstoreConfig
   c.advertise_client_urls = TRY(urls_of("advertise-client-urls", t.advertise_client_urls));
   if (set.is_set("listen-client-urls") && !set.is_set("advertise-client-urls") && t.config_file.empty())
     return bad("--advertise-client-urls is required when --listen-client-urls is set explicitly");
-  c.client_tls.allowed_hostnames = split(t.client_allowed_hostnames);
-  c.peer_tls.allowed_cns = split(t.peer_allowed_cns);
-  c.peer_tls.allowed_hostnames = split(t.peer_allowed_hostnames);
+  c.client_tls.allowed_hostnames = split_list(t.client_allowed_hostnames);
+  c.peer_tls.allowed_cns = split_list(t.peer_allowed_cns);
+  c.peer_tls.allowed_hostnames = split_list(t.peer_allowed_hostnames);
   return {};
 }
 
@@ -89,7 +80,7 @@ constexpr std::array kGates{"AllAlpha",
                             "TxnModeWriteWithSharedBuffer"};
 
 Result<void> parse_gates(KvstoreConfig& c) {
-  for (const auto& pair : split(c.feature_gates)) {
+  for (const auto& pair : split_list(c.feature_gates)) {
     const auto eq = pair.find('=');
     if (eq == std::string::npos) return bad("--feature-gates: missing bool value for " + pair);
     const std::string name = pair.substr(0, eq), value = pair.substr(eq + 1);

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <vector>
 
+#include "cmd/kvstore/comma_list.h"
 #include "cmd/kvstore/log_file.h"
 
 namespace keelson::cmd {
@@ -65,16 +66,12 @@ LogLevel level_of(const std::string& name) {
 Result<Logger> make_logger(const KvstoreConfig& config) {
   const Rotation rotation = TRY(rotation_of(config));
   std::vector<Logger::Sink> sinks;
-  std::string rest = config.log_outputs;
-  while (!rest.empty()) {
-    const auto comma = rest.find(',');
-    const std::string output = rest.substr(0, comma);
-    rest.erase(0, comma == std::string::npos ? rest.size() : comma + 1);
+  for (const auto& output : split_list(config.log_outputs)) {
     if (output == "default" || output == "stderr" || output == "systemd/journal") {
       sinks.emplace_back([](std::string_view line) { write_fd(2, line); });
     } else if (output == "stdout") {
       sinks.emplace_back([](std::string_view line) { write_fd(1, line); });
-    } else if (!output.empty()) {
+    } else {
       auto file = TRY(LogFile::open(output, rotation));
       sinks.emplace_back([file](std::string_view line) { file->write(line); });
     }

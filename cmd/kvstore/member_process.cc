@@ -10,6 +10,7 @@
 #include "base/async.h"
 #include "cmd/files.h"
 #include "cmd/kvstore/cluster.h"
+#include "cmd/kvstore/comma_list.h"
 #include "cmd/kvstore/data_dir.h"
 #include "cmd/kvstore/listeners.h"
 #include "cmd/kvstore/notify_ready.h"
@@ -111,7 +112,7 @@ Result<InitialCluster> MemberProcess::Impl::first_members() {
            store_result(raft::fetch_members(urls_of_others(wanted), to_peers, kFetchTimeout, clock, logger), &list));
   if (!list) {
     return fail(list.error().code, "cannot fetch the members of the cluster from " +
-                                       fmt::format("{}", fmt::join(urls_of_others(wanted), ",")) + ": " +
+                                       join_list(urls_of_others(wanted)) + ": " +
                                        list.error().message);
   }
   std::vector<kvstore::MemberInfo> members;
@@ -199,7 +200,7 @@ void MemberProcess::Impl::serve_clients() {
   gate->open();
   logger.info("ready to serve client requests", {{"member", kvstore::id_text(store->id())},
                                                  {"cluster", kvstore::id_text(store->cluster())},
-                                                 {"urls", fmt::format("{}", fmt::join(texts(config.listen_client_urls), ","))}});
+                                                 {"urls", join_list(texts(config.listen_client_urls))}});
   notify_ready();
 }
 
@@ -260,9 +261,7 @@ void MemberProcess::tend() {
 void MemberProcess::stop() {
   Impl& i = *impl_;
   if (i.api_started && !i.end_told) {
-    TaskGroup leaving;
-    leaving.spawn(i.pool.next(), i.hand_over());
-    block_on(i.pool.next(), leaving.join());
+    block_on(i.pool.next(), i.hand_over());
   }
   block_on(i.pool.next(), i.stop_serving());
   if (i.store) i.store->stop();

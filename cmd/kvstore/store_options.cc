@@ -1,17 +1,13 @@
 #include "cmd/kvstore/store_options.h"
 
-#include <algorithm>
+#include "cmd/kvstore/comma_list.h"
 
 namespace keelson::cmd {
 namespace {
 
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> out;
-  for (std::size_t at = 0; at < text.size();) {
-    const auto comma = std::min(text.find(',', at), text.size());
-    if (comma > at) out.push_back(text.substr(at, comma - at));
-    at = comma + 1;
-  }
+// Which origins or hosts: none named means all.
+std::vector<std::string> names_or_all(const std::string& text) {
+  auto out = split_list(text);
   if (out.empty()) out.emplace_back("*");
   return out;
 }
@@ -62,8 +58,8 @@ kvstore::etcd::ApiOptions api_options(const KvstoreConfig& config) {
   o.extensive_metrics = config.metrics == "extensive";
   o.json_gateway = config.enable_grpc_gateway;
   o.client_cert_auth = config.client_tls.client_cert_auth;
-  o.cors = split(config.cors);
-  o.host_whitelist = split(config.host_whitelist);
+  o.cors = names_or_all(config.cors);
+  o.host_whitelist = names_or_all(config.host_whitelist);
   return o;
 }
 

@@ -9,19 +9,10 @@
 #include "auth/key.h"
 #include "base/file.h"
 #include "cmd/files.h"
+#include "cmd/kvstore/comma_list.h"
 
 namespace keelson::cmd {
 namespace {
-
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> out;
-  for (std::size_t at = 0; at < text.size();) {
-    const auto comma = std::min(text.find(',', at), text.size());
-    if (comma > at) out.push_back(text.substr(at, comma - at));
-    at = comma + 1;
-  }
-  return out;
-}
 
 int version_number(const std::string& name) {
   return name == "TLS1.3" ? 13 : name == "TLS1.2" ? 12 : 0;
@@ -90,7 +81,7 @@ Result<net::TlsServerConfig> server_tls(const KvstoreConfig& config, const TlsFi
   if (!tls.crl_file.empty()) out.crl_pem = TRY(read_file(tls.crl_file));
   out.min_version = version_number(config.tls_min_version);
   out.max_version = version_number(config.tls_max_version);
-  out.cipher_suites = split(config.cipher_suites);
+  out.cipher_suites = split_list(config.cipher_suites);
   out.accept = acceptance(tls);
   return out;
 }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "cmd/kvstore/comma_list.h"
+
 namespace keelson::cmd {
 namespace {
 
@@ -69,11 +71,7 @@ Result<Url> parse_url(std::string_view text) {
 
 Result<std::vector<Url>> parse_urls(std::string_view text) {
   std::vector<Url> out;
-  while (!text.empty()) {
-    const auto comma = text.find(',');
-    const auto one = text.substr(0, comma);
-    text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
-    if (one.empty()) continue;
+  for (const auto& one : split_list(text)) {
     Url url = TRY(parse_url(one));
     if (std::ranges::find(out, url) == out.end()) out.push_back(std::move(url));
   }
