@@ -15,14 +15,14 @@
 #include <vector>
 
 #include "base/async.h"
-#include "kvstore/server/embedded_store.h"
+#include "kvstore/server/replicated_store.h"
 #include "net/asio_clock.h"
 
 namespace keelson {
 namespace {
 
-using kvstore::EmbeddedStore;
-using kvstore::EmbeddedStoreOptions;
+using kvstore::ReplicatedStore;
+using kvstore::ReplicatedStoreOptions;
 using kvstore::Store;
 
 double seconds_between(MonoTime a, MonoTime b) {
@@ -90,7 +90,7 @@ Task<> writer(Store* store, Clock* clock, int id, MonoTime end, Latencies* out) 
   }
 }
 
-void puts_row(EmbeddedStore& store, Clock& clock, boost::asio::io_context& io, int writers, double seconds) {
+void puts_row(ReplicatedStore& store, Clock& clock, boost::asio::io_context& io, int writers, double seconds) {
   std::vector<Latencies> each(static_cast<std::size_t>(writers));
   const double cpu = cpu_seconds();
   const auto begin = clock.now();
@@ -130,7 +130,7 @@ Task<> load(Store* store, int from, int to) {
   }
 }
 
-void reads(EmbeddedStore& store, Clock& clock) {
+void reads(ReplicatedStore& store, Clock& clock) {
   kvstore::RangeRequest r;
   r.key = "/registry/bench/";
   r.end = "/registry/bench0";
@@ -164,10 +164,10 @@ int main_in(const std::string& dir, double seconds) {
   auto guard = boost::asio::make_work_guard(io);
   std::thread io_thread([&] { io.run(); });
   auto open = [&](const std::string& name) {
-    EmbeddedStoreOptions o;
+    ReplicatedStoreOptions o;
     o.data_dir = dir + "/" + name;
     o.clock = &clock;
-    auto store = EmbeddedStore::open(o);
+    auto store = ReplicatedStore::open(o);
     if (!store) {
       std::fprintf(stderr, "%s\n", store.error().message.c_str());
       std::exit(1);
@@ -202,12 +202,12 @@ int main_in(const std::string& dir, double seconds) {
 
 int restart(const std::string& dir) {
   net::AsioClock clock;
-  EmbeddedStoreOptions o;
+  ReplicatedStoreOptions o;
   o.data_dir = dir + "/million";
   o.clock = &clock;
   const auto begin = clock.now();
   const double cpu = cpu_seconds();
-  auto store = EmbeddedStore::open(o);
+  auto store = ReplicatedStore::open(o);
   if (!store) {
     std::fprintf(stderr, "%s\n", store.error().message.c_str());
     return 1;

@@ -7,7 +7,7 @@
 #include "cmd/files.h"
 #include "kvstore/client/prefixed_store.h"
 #include "kvstore/client/remote_store.h"
-#include "kvstore/server/embedded_store.h"
+#include "kvstore/server/replicated_store.h"
 
 namespace keelson::cmd {
 namespace {
@@ -37,7 +37,7 @@ class Shown {
 
 class LocalStore final : public ApiStore {
  public:
-  LocalStore(std::unique_ptr<kvstore::EmbeddedStore> store, const std::string& prefix)
+  LocalStore(std::unique_ptr<kvstore::ReplicatedStore> store, const std::string& prefix)
       : store_(std::move(store)), shown_(*store_, prefix) {}
   Task<Result<void>> start() override {
     store_->start();
@@ -55,7 +55,7 @@ class LocalStore final : public ApiStore {
   }
 
  private:
-  std::unique_ptr<kvstore::EmbeddedStore> store_;
+  std::unique_ptr<kvstore::ReplicatedStore> store_;
   Shown shown_;
 };
 
@@ -133,13 +133,13 @@ Result<void> ApiStoreFlags::check() const {
 Result<std::unique_ptr<ApiStore>> ApiStore::open(ApiStoreFlags flags, ApiStoreParts parts) {
   TRY(flags.check());
   if (!flags.servers.empty()) return open_remote(flags, std::move(parts));
-  kvstore::EmbeddedStoreOptions o;
+  kvstore::ReplicatedStoreOptions o;
   o.data_dir = std::move(parts.data_dir);
   o.clock = parts.clock;
   o.logger = parts.logger;
   o.metrics = parts.metrics;
   o.on_failure = std::move(parts.on_failure);
-  auto store = TRY(kvstore::EmbeddedStore::open(std::move(o)));
+  auto store = TRY(kvstore::ReplicatedStore::open(std::move(o)));
   return std::make_unique<LocalStore>(std::move(store), clean_prefix(flags.prefix));
 }
 

@@ -41,16 +41,18 @@ class ReplicatedStore::Impl {
     return static_cast<LeaseId>(ids.next() >> 1 | 1);
   }
 
-  Task<Outcome> submit(PendingPtr p) {
+  // Errors are those of the outcome, which has none then.
+  Task<Result<Outcome>> submit(PendingPtr p) {
     co_await wait_for(p, [this, p] {
       if (auto r = thread->submit(p); !r) {
         p->outcome.error = std::move(r.error());
         p->finish();
       }
     });
+    if (p->outcome.error) co_return std::unexpected(std::move(*p->outcome.error));
     co_return std::move(p->outcome);
   }
-  Task<Outcome> submit_command(std::string command, bool grows = false) {
+  Task<Result<Outcome>> submit_command(std::string command, bool grows = false) {
     auto p = std::make_shared<Pending>();
     p->command = std::move(command);
     p->grows = grows;
@@ -195,8 +197,7 @@ Task<Result<void>> ReplicatedStore::linearize() {
   if (impl_->published().alone()) co_return Result<void>();
   auto p = std::make_shared<Pending>();
   p->op = Pending::Op::kRead;
-  Outcome out = co_await impl_->submit(std::move(p));
-  if (out.error) co_return std::unexpected(std::move(*out.error));
+  CO_TRY(co_await impl_->submit(std::move(p)));
   co_return Result<void>();
 }
 
@@ -217,8 +218,7 @@ Task<Result<TxnResult>> ReplicatedStore::txn(TxnRequest request, Identity who) {
   }
   std::string command = encode_txn(request, who);
   if (command.size() > impl_->options.max_request_bytes) co_return fail(request_too_large_error());
-  Outcome out = co_await impl_->submit_command(std::move(command), puts(request));
-  if (out.error) co_return std::unexpected(std::move(*out.error));
+  Outcome out = CO_TRY(co_await impl_->submit_command(std::move(command), puts(request)));
   co_return std::move(out.txn);
 }
 
@@ -230,8 +230,7 @@ Task<Result<void>> ReplicatedStore::compact(Revision revision, bool physical) {
   auto p = std::make_shared<Pending>();
   p->command = encode_compact(revision);
   p->physical = physical;
-  Outcome out = co_await impl_->submit(std::move(p));
-  if (out.error) co_return std::unexpected(std::move(*out.error));
+  CO_TRY(co_await impl_->submit(std::move(p)));
   co_return Result<void>();
 }
 
@@ -261,8 +260,7 @@ Task<Result<LeaseInfo>> ReplicatedStore::lease_grant(LeaseId id, std::int64_t tt
 }
 Task<Result<LeaseInfo>> ReplicatedStore::lease_grant(LeaseId id, std::int64_t ttl_s, Identity who) {
   if (id == 0) id = impl_->fresh_lease_id();
-  Outcome out = co_await impl_->submit_command(encode_lease_grant(id, ttl_s, who), true);
-  if (out.error) co_return std::unexpected(std::move(*out.error));
+  Outcome out = CO_TRY(co_await impl_->submit_command(encode_lease_grant(id, ttl_s, who), true));
   co_return std::move(out.lease);
 }
 
@@ -270,8 +268,7 @@ Task<Result<void>> ReplicatedStore::lease_revoke(LeaseId id) {
   return lease_revoke(id, Identity::internal());
 }
 Task<Result<void>> ReplicatedStore::lease_revoke(LeaseId id, Identity who) {
-  Outcome out = co_await impl_->submit_command(encode_lease_revoke(id, who));
-  if (out.error) co_return std::unexpected(std::move(*out.error));
+  CO_TRY(co_await impl_->submit_command(encode_lease_revoke(id, who)));
   co_return Result<void>();
 }
 
@@ -279,8 +276,7 @@ Task<Result<LeaseInfo>> ReplicatedStore::lease_keep_alive(LeaseId id) {
   auto p = std::make_shared<Pending>();
   p->op = Pending::Op::kKeepAlive;
   p->lease = id;
-  Outcome out = co_await impl_->submit(std::move(p));
-  if (out.error) co_return std::unexpected(std::move(*out.error));
+  Outcome out = CO_TRY(co_await impl_->submit(std::move(p)));
   co_return std::move(out.lease);
 }
 
@@ -289,8 +285,7 @@ Task<Result<LeaseInfo>> ReplicatedStore::lease_time_to_live(LeaseId id, bool key
   p->op = Pending::Op::kTimeToLive;
   p->lease = id;
   p->lease_keys = keys;
-  Outcome out = co_await impl_->submit(std::move(p));
-  if (out.error) co_return std::unexpected(std::move(*out.error));
+  Outcome out = CO_TRY(co_await impl_->submit(std::move(p)));
   co_return std::move(out.lease);
 }
 
@@ -299,8 +294,7 @@ Task<Result<std::vector<LeaseId>>> ReplicatedStore::leases() {
   auto p = std::make_shared<Pending>();
   p->op = Pending::Op::kRead;
   p->list_leases = true;
-  Outcome out = co_await impl_->submit(std::move(p));
-  if (out.error) co_return std::unexpected(std::move(*out.error));
+  Outcome out = CO_TRY(co_await impl_->submit(std::move(p)));
   co_return std::move(out.leases);
 }
 
@@ -365,8 +359,7 @@ Task<Result<std::vector<MemberInfo>>> ReplicatedStore::change_members(MemberChan
   auto p = std::make_shared<Pending>();
   p->op = Pending::Op::kMember;
   p->change = std::move(change);
-  Outcome out = co_await impl_->submit(p);
-  if (out.error) co_return std::unexpected(std::move(*out.error));
+  Outcome out = CO_TRY(co_await impl_->submit(p));
   auto all = std::move(out.members);
   const auto it = std::ranges::find(all, p->new_member, &MemberInfo::id);
   if (it != all.end()) std::rotate(it, it + 1, all.end());
@@ -393,8 +386,7 @@ Task<Result<void>> ReplicatedStore::move_leader(std::uint64_t target) {
   auto p = std::make_shared<Pending>();
   p->op = Pending::Op::kMoveLeader;
   p->target = target;
-  Outcome out = co_await impl_->submit(std::move(p));
-  if (out.error) co_return std::unexpected(std::move(*out.error));
+  CO_TRY(co_await impl_->submit(std::move(p)));
   co_return Result<void>();
 }
 
@@ -402,8 +394,7 @@ Task<Result<std::vector<Alarm>>> ReplicatedStore::alarms() {
   co_return impl_->published().cluster()->alarms;
 }
 Task<Result<std::vector<Alarm>>> ReplicatedStore::change_alarm(Alarm alarm, bool activate) {
-  Outcome out = co_await impl_->submit_command(encode_alarm(alarm, activate));
-  if (out.error) co_return std::unexpected(std::move(*out.error));
+  Outcome out = CO_TRY(co_await impl_->submit_command(encode_alarm(alarm, activate)));
   co_return std::move(out.alarms);
 }
 Task<Result<std::vector<Alarm>>> ReplicatedStore::alarm_activate(Alarm alarm) {
@@ -422,8 +413,7 @@ Task<Result<std::unique_ptr<SnapshotReader>>> ReplicatedStore::snapshot() {
 }
 
 Task<Result<AuthReply>> ReplicatedStore::auth(AuthCommand command, Identity who) {
-  Outcome out = co_await impl_->submit_command(encode_auth(command, who));
-  if (out.error) co_return std::unexpected(std::move(*out.error));
+  Outcome out = CO_TRY(co_await impl_->submit_command(encode_auth(command, who)));
   co_return std::move(out.auth);
 }
 std::shared_ptr<const AuthView> ReplicatedStore::auth_view() const {

@@ -100,7 +100,7 @@ TEST(KillTest, KilledTwentyTimesNothingAcknowledgedIsLost) {
   ScratchDir dir;
   Rng rng(11);
   auto options = [&](Clock* clock) {
-    EmbeddedStoreOptions o;
+    ReplicatedStoreOptions o;
     o.data_dir = dir.path();
     o.clock = clock;
     o.wal_segment_bytes = 32 << 10;
@@ -122,7 +122,7 @@ TEST(KillTest, KilledTwentyTimesNothingAcknowledgedIsLost) {
       boost::asio::io_context io;
       auto guard = boost::asio::make_work_guard(io);
       std::thread t([&] { io.run(); });
-      auto store = EmbeddedStore::open(options(&clock));
+      auto store = ReplicatedStore::open(options(&clock));
       if (!store) _exit(9);
       (*store)->start();
       for (int n = newest.n + 1;; ++n) {
@@ -153,7 +153,7 @@ TEST(KillTest, KilledTwentyTimesNothingAcknowledgedIsLost) {
     ::waitpid(child, &status, 0);
     ASSERT_TRUE(WIFSIGNALED(status)) << "the child ended by itself: " << WEXITSTATUS(status);
     net::AsioClock clock;
-    auto store = EmbeddedStore::open(options(&clock));
+    auto store = ReplicatedStore::open(options(&clock));
     ASSERT_TRUE(store) << "life " << life << ": " << store.error().message;
     (*store)->start();
     ASSERT_GE((*store)->current_revision(), newest.revision);

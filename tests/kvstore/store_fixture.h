@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "base/async.h"
-#include "kvstore/server/embedded_store.h"
+#include "kvstore/server/replicated_store.h"
 #include "net/asio_clock.h"
 
 namespace keelson::kvstore {
@@ -51,7 +51,7 @@ class StoreTest : public ::testing::Test {
   Result<void> try_open() {
     options_.data_dir = dir_.path() + "/store";
     options_.clock = &clock_;
-    store_ = TRY(EmbeddedStore::open(options_));
+    store_ = TRY(ReplicatedStore::open(options_));
     store_->start();
     return {};
   }
@@ -101,8 +101,8 @@ class StoreTest : public ::testing::Test {
   boost::asio::io_context io_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_;
   std::thread threads_[2];
-  EmbeddedStoreOptions options_;
-  std::unique_ptr<EmbeddedStore> store_;
+  ReplicatedStoreOptions options_;
+  std::unique_ptr<ReplicatedStore> store_;
 };
 
 }  // namespace keelson::kvstore

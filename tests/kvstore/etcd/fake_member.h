@@ -1,4 +1,4 @@
-// FakeMember: a Member that is one EmbeddedStore and otherwise makes things up, so that the API can be
+// FakeMember: a Member that is one ReplicatedStore and otherwise makes things up, so that the API can be
 // tested alone.
 #pragma once
 
@@ -7,8 +7,8 @@
 #include <mutex>
 
 #include "kvstore/mvcc/auth_check.h"
-#include "kvstore/server/embedded_store.h"
 #include "kvstore/server/member.h"
+#include "kvstore/server/replicated_store.h"
 
 namespace keelson::kvstore {
 
@@ -28,7 +28,7 @@ class FakeSnapshot final : public SnapshotReader {
 
 class FakeMember final : public Member {
  public:
-  explicit FakeMember(EmbeddedStore& store) : s_(store) {
+  explicit FakeMember(ReplicatedStore& store) : s_(store) {
     members_.push_back({0x8e9e05c52164694d, "default", {"http://localhost:2380"}, {"http://127.0.0.1:2379"}});
   }
 
@@ -141,7 +141,7 @@ class FakeMember final : public Member {
   }
 
  private:
-  EmbeddedStore& s_;
+  ReplicatedStore& s_;
   mutable std::mutex auth_mu_;
   AuthStore auth_;
   std::uint64_t auth_index_ = 0;

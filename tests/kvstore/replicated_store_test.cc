@@ -1,4 +1,4 @@
-#include "kvstore/server/embedded_store.h"
+#include "kvstore/server/replicated_store.h"
 
 #include <gtest/gtest.h>
 #include <prometheus/registry.h>
@@ -12,9 +12,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class EmbeddedStoreTest : public StoreTest {};
+class ReplicatedStoreTest : public StoreTest {};
 
-TEST_F(EmbeddedStoreTest, PutsReadsHistoryAndRestart) {
+TEST_F(ReplicatedStoreTest, PutsReadsHistoryAndRestart) {
   open();
   EXPECT_EQ(store_->current_revision(), 1);
   EXPECT_EQ(put("a", "1")->revision, 2);
@@ -43,7 +43,7 @@ TEST_F(EmbeddedStoreTest, PutsReadsHistoryAndRestart) {
   EXPECT_EQ(put("c", "3")->revision, 6);
 }
 
-TEST_F(EmbeddedStoreTest, SnapshotFileHoldsWhatWasAcknowledged) {
+TEST_F(ReplicatedStoreTest, SnapshotFileHoldsWhatWasAcknowledged) {
   open();
   for (int i = 0; i < 300; ++i) put("k/" + std::to_string(i), std::string(4000, 'v'));
   del("k/7");
@@ -70,16 +70,16 @@ TEST_F(EmbeddedStoreTest, SnapshotFileHoldsWhatWasAcknowledged) {
     EXPECT_EQ(name.find("snapshot"), std::string::npos) << name;
 }
 
-TEST_F(EmbeddedStoreTest, SecondProcessIsRefused) {
+TEST_F(ReplicatedStoreTest, SecondProcessIsRefused) {
   open();
-  EmbeddedStoreOptions other = options_;
-  auto r = EmbeddedStore::open(other);
+  ReplicatedStoreOptions other = options_;
+  auto r = ReplicatedStore::open(other);
   ASSERT_FALSE(r);
   EXPECT_EQ(r.error().code, Code::kFailedPrecondition);
   EXPECT_NE(r.error().message.find("LOCK"), std::string::npos);
 }
 
-TEST_F(EmbeddedStoreTest, WatchHistoryThenLiveAcrossRestart) {
+TEST_F(ReplicatedStoreTest, WatchHistoryThenLiveAcrossRestart) {
   open();
   for (int i = 0; i < 10; ++i) put("k/" + std::to_string(i % 3), std::to_string(i));
   del("k/1");
@@ -114,7 +114,7 @@ TEST_F(EmbeddedStoreTest, WatchHistoryThenLiveAcrossRestart) {
   stream.reset();
 }
 
-TEST_F(EmbeddedStoreTest, CompactionForgetsAndSurvivesRestart) {
+TEST_F(ReplicatedStoreTest, CompactionForgetsAndSurvivesRestart) {
   open();
   for (int i = 0; i < 20; ++i) put("k", std::to_string(i));
   del("k");
@@ -141,7 +141,7 @@ TEST_F(EmbeddedStoreTest, CompactionForgetsAndSurvivesRestart) {
   check();
 }
 
-TEST_F(EmbeddedStoreTest, LeasesExpireAndTakeTheirKeys) {
+TEST_F(ReplicatedStoreTest, LeasesExpireAndTakeTheirKeys) {
   open();
   auto lease = run(store_->lease_grant(0, 1));
   ASSERT_TRUE(lease);
@@ -186,7 +186,7 @@ Task<> write_many(Store* store, int writer, int n) {
   }
 }
 
-TEST_F(EmbeddedStoreTest, ConcurrentWritersAndReaders) {
+TEST_F(ReplicatedStoreTest, ConcurrentWritersAndReaders) {
   prometheus::Registry registry;
   options_.metrics = &registry;
   options_.wal_segment_bytes = 64 << 10;
@@ -204,7 +204,7 @@ TEST_F(EmbeddedStoreTest, ConcurrentWritersAndReaders) {
   EXPECT_EQ(get("w/", "w0")->count, 50 * 7);
 }
 
-TEST_F(EmbeddedStoreTest, StopEndsWatchesAndRefusesWork) {
+TEST_F(ReplicatedStoreTest, StopEndsWatchesAndRefusesWork) {
   open();
   WatchRequest w;
   w.key = "a";
