@@ -55,6 +55,12 @@ class One:
         self.log = self.folder / "log"
         self.process = None
 
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.process.kill()
+
     def start(self):
         def ready():
             return self.log.read_text().count("ready to serve client requests") if self.log.exists() else 0
@@ -71,38 +77,38 @@ class One:
 
 
 def test_log_lines_and_sigterm():
-    one = One("--snapshot-count", "5000", "--max-wals", "5").start()
-    one.ctl("put", "a", "1")
-    for line in one.lines():
-        check({"level", "ts", "caller", "msg"} <= set(line), f"a field is missing: {line}")
-    warned = [line for line in one.lines() if line["level"] == "warn" and "max-wals" in line["msg"]]
-    check(len(warned) == 1, f"one warning about what has no meaning: {warned}")
-    process = one.process.p
-    process.send_signal(signal.SIGTERM)
-    check(process.wait(10) == 0, f"SIGTERM ended it with {process.returncode}")
-    one.start()
-    check(one.ctl("get", "a", "--print-value-only").stdout.strip() == "1", "the value is there again")
-    one.process.kill()
-    one.start()
-    check(one.ctl("get", "a", "--print-value-only").stdout.strip() == "1", "the value is there after kill -9")
-    one.process.stop()
+    with One("--snapshot-count", "5000", "--max-wals", "5") as one:
+        one.ctl("put", "a", "1")
+        for line in one.lines():
+            check({"level", "ts", "caller", "msg"} <= set(line), f"a field is missing: {line}")
+        warned = [line for line in one.lines() if line["level"] == "warn" and "max-wals" in line["msg"]]
+        check(len(warned) == 1, f"one warning about what has no meaning: {warned}")
+        process = one.process.p
+        process.send_signal(signal.SIGTERM)
+        check(process.wait(10) == 0, f"SIGTERM ended it with {process.returncode}")
+        one.start()
+        check(one.ctl("get", "a", "--print-value-only").stdout.strip() == "1", "the value is there again")
+        one.process.kill()
+        one.start()
+        check(one.ctl("get", "a", "--print-value-only").stdout.strip() == "1", "the value is there after kill -9")
+        one.process.stop()
 
 
 def test_quota_by_bytes_stored():
-    one = One("--quota-backend-bytes", str(4 << 20)).start()
-    value = "x" * (100 << 10)
-    refused = None
-    for n in range(100):
-        p = one.ctl("put", f"k{n % 4}", value, check_rc=False)
-        if p.returncode:
-            refused = p.stderr
-            break
-        time.sleep(0.02)
-    check(refused and "database space exceeded" in refused, f"puts went on: {refused}")
-    check("NOSPACE" in one.ctl("alarm", "list").stdout, "the alarm is shown")
-    one.ctl("del", "k0")
-    revision = json.loads(one.ctl("get", "k1", "-w", "json").stdout)["header"]["revision"]
-    one.ctl("compact", str(revision))
-    wait_for("the alarm to clear itself", lambda: "NOSPACE" not in one.ctl("alarm", "list").stdout, 20, 0.2)
-    one.ctl("put", "k0", "y")
-    one.process.stop()
+    with One("--quota-backend-bytes", str(4 << 20)) as one:
+        value = "x" * (100 << 10)
+        refused = None
+        for n in range(100):
+            p = one.ctl("put", f"k{n % 4}", value, check_rc=False)
+            if p.returncode:
+                refused = p.stderr
+                break
+            time.sleep(0.02)
+        check(refused and "database space exceeded" in refused, f"puts went on: {refused}")
+        check("NOSPACE" in one.ctl("alarm", "list").stdout, "the alarm is shown")
+        one.ctl("del", "k0")
+        revision = json.loads(one.ctl("get", "k1", "-w", "json").stdout)["header"]["revision"]
+        one.ctl("compact", str(revision))
+        wait_for("the alarm to clear itself", lambda: "NOSPACE" not in one.ctl("alarm", "list").stdout, 20, 0.2)
+        one.ctl("put", "k0", "y")
+        one.process.stop()
