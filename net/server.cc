@@ -77,6 +77,14 @@ Task<Result<Sniffed>> sniff(std::shared_ptr<Wire> wire) {
   }
 }
 
+// Whether a connection to a port that has certificates goes on in TLS.
+Task<bool> wants_tls(const ServerShard& shard, std::shared_ptr<Wire> wire) {
+  constexpr unsigned char kHandshakeRecord = 22;
+  if (!shard.shared->options.plain_too) co_return true;
+  co_await wire->wait_readable();
+  co_return wire->peek() == kHandshakeRecord;
+}
+
 Task<Result<void>> shake_hands(std::shared_ptr<Wire> wire) {
   for (;;) {
     const Wire::State state = wire->handshake();
@@ -209,12 +217,12 @@ void ServerImpl::accept_one(int fd, const SocketAddress& remote) {
 
 Task<> ServerImpl::admit(std::shared_ptr<ServerShard> shard, int fd, SslContext tls,
                          std::shared_ptr<ConnectionInfo> info) {
-  SSL* ssl = tls ? SSL_new(tls.get()) : nullptr;
-  auto wire = std::make_shared<Wire>(shard->ex, fd, ssl, Wire::Side::kServer);
-  info->tls = ssl != nullptr;
+  auto wire = std::make_shared<Wire>(shard->ex, fd, nullptr, Wire::Side::kServer);
   shard->handshakes.emplace(wire.get(), shard->now);
   std::exception_ptr cancelled;
   try {
+    if (tls && co_await wants_tls(*shard, wire)) wire->use_tls(SSL_new(tls.get()), Wire::Side::kServer);
+    info->tls = wire->ssl() != nullptr;
     co_await admit_wire(shard, wire, std::move(info));
   } catch (...) {
     cancelled = std::current_exception();

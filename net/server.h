@@ -38,6 +38,8 @@ struct ServerOptions {
   std::string address = "127.0.0.1";  // or "unix:/path"
   std::uint16_t port = 0;             // 0 picks a free one
   std::optional<TlsServerConfig> tls;
+  // With `tls`: who does not begin with a TLS handshake is served in plain text, on the same port.
+  bool plain_too = false;
   std::size_t max_header_bytes = 64 * 1024;
   std::size_t write_buffer_bytes = 256 * 1024;  // per stream, before write() waits
   std::uint32_t max_concurrent_streams = 250;

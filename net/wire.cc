@@ -63,10 +63,14 @@ struct WireBio {
   }
 };
 
-Wire::Wire(Executor ex, int fd, SSL* ssl, Side side) : ex_(ex), descriptor_(ex), fd_(fd), ssl_(ssl) {
+Wire::Wire(Executor ex, int fd, SSL* ssl, Side side) : ex_(ex), descriptor_(ex), fd_(fd) {
   ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
   descriptor_.assign(fd);
-  if (ssl_ == nullptr) return;
+  if (ssl != nullptr) use_tls(ssl, side);
+}
+
+void Wire::use_tls(SSL* ssl, Side side) {
+  ssl_ = ssl;
   BIO* bio = BIO_new(WireBio::method());
   BIO_set_data(bio, this);
   BIO_set_init(bio, 1);
@@ -120,6 +124,12 @@ Wire::State Wire::flush_cipher() {
   cipher_out_.clear();
   if (cipher_out_.capacity() > kKeepBuffer) cipher_out_.shrink_to_fit();
   return State::kOk;
+}
+
+std::optional<unsigned char> Wire::peek() const {
+  unsigned char first = 0;
+  if (!open_ || ::recv(fd_, &first, 1, MSG_PEEK | MSG_DONTWAIT) != 1) return std::nullopt;
+  return first;
 }
 
 Wire::State Wire::handshake() {

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,10 @@ class Wire {
   Wire(const Wire&) = delete;
   Wire& operator=(const Wire&) = delete;
 
+  // Goes on in TLS. Takes ownership of `ssl`. REQUIRES: nothing was read or written yet, and no `ssl` given.
+  void use_tls(SSL* ssl, Side side);
+  // The next byte to be read, left where it is; nullopt where there is none yet, or no more.
+  std::optional<unsigned char> peek() const;
   // Drives the TLS handshake. kAgain: wait until readable (or writable when blocked()), then call again.
   State handshake();
   // kOk with n > 0; kEnd at the peer's end of stream. Reads as much as is there and fits.

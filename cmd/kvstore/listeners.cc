@@ -8,6 +8,16 @@
 #include "cmd/kvstore/tls.h"
 
 namespace keelson::cmd {
+namespace {
+
+// Whether http and https are both wanted on one address, as etcd allows.
+bool has_other_scheme(const std::vector<Url>& urls, const Url& url) {
+  return std::ranges::any_of(urls, [&](const Url& u) {
+    return u.tls() != url.tls() && u.is_unix() == url.is_unix() && u.host == url.host && u.port == url.port;
+  });
+}
+
+}  // namespace
 
 Listeners::Listeners(const KvstoreConfig& config, TlsFiles tls, std::vector<Executor> executors, Clock& clock,
                      Logger logger)
@@ -23,6 +33,8 @@ Result<void> Listeners::listen(const std::vector<Url>& urls, net::Handler& handl
     net::ServerOptions o;
     o.address = url.is_unix() ? "unix:" + url.host : url.host == "localhost" ? "127.0.0.1" : url.host;
     if (!url.is_unix()) std::from_chars(url.port.data(), url.port.data() + url.port.size(), o.port);
+    o.plain_too = has_other_scheme(urls, url);
+    if (o.plain_too && !url.tls()) continue;  // its https twin serves both
     if (url.tls()) o.tls = TRY(server_tls(config_, tls_));
     o.max_concurrent_streams = static_cast<std::uint32_t>(
         std::min<std::int64_t>(config_.max_concurrent_streams, std::numeric_limits<std::int32_t>::max()));

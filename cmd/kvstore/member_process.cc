@@ -185,6 +185,10 @@ Result<void> MemberProcess::Impl::build_api() {
 }
 
 Result<void> MemberProcess::Impl::start_clients() {
+  if (client_files.empty() && std::ranges::any_of(config.listen_metrics_urls, &Url::tls)) {
+    return fail(Code::kInvalidArgument,
+                "client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url");
+  }
   clients = std::make_unique<Listeners>(config, client_files, pool.executors(), clock, logger.named("clients"));
   TRY(clients->listen(config.listen_client_urls, *gate));
   TRY(clients->listen(config.listen_client_http_urls, *gate));

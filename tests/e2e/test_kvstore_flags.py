@@ -4,6 +4,7 @@ import json, os, re, signal, subprocess, time
 
 from harness import BINARY, Process, check, free_port, run, temp_dir, wait_for
 from peers import peer
+from store_cluster import make_certificates
 
 
 def flags_of(text):
@@ -112,3 +113,17 @@ def test_quota_by_bytes_stored():
         wait_for("the alarm to clear itself", lambda: "NOSPACE" not in one.ctl("alarm", "list").stdout, 20, 0.2)
         one.ctl("put", "k0", "y")
         one.process.stop()
+
+
+def test_tls_and_plain_on_one_port():
+    pki = make_certificates(temp_dir("one-port"))
+    with One("--cert-file", pki / "server.crt", "--key-file", pki / "server.key") as one:
+        one.process.stop()
+        secure = one.url.replace("http:", "https:")
+        one.argv += ["--listen-client-urls", f"{one.url},{secure}"]
+        one.start()
+        one.ctl("put", "a", "plain")
+        got = run([peer("etcdctl"), "--endpoints", secure, "--cacert", pki / "ca.crt", "get", "a", "--print-value-only"])
+        check(got.stdout.strip() == "plain", got.stdout)
+        check("true" in run(["curl", "-sSf", "--cacert", pki / "ca.crt", secure + "/health"]).stdout, "HTTP over TLS")
+        check("true" in run(["curl", "-sSf", one.url + "/health"]).stdout, "plain HTTP")
