@@ -1,15 +1,9 @@
-// HTTP/2 on the server, over nghttp2: many exchanges at once. Handlers start after the frames of a read have
-// been taken, and what they answer at once leaves in one write.
+#include "net/h2_connection.h"
+
 #include <algorithm>
 #include <charconv>
-#include <optional>
-#include <unordered_map>
 
 #include "base/check.h"
-#include "net/h2_session.h"
-#include "net/home.h"
-#include "net/out_queue.h"
-#include "net/server_connection.h"
 
 namespace keelson::net {
 namespace {
@@ -18,101 +12,7 @@ constexpr Duration kIdlePingInterval = std::chrono::hours(2);
 constexpr int kPingStrikesMax = 2;
 constexpr std::string_view kTooManyPings = "too_many_pings";
 
-class H2Connection;
-
-class H2Exchange final : public ServerExchange {
- public:
-  H2Exchange(std::shared_ptr<H2Connection> connection, std::int32_t id, Executor ex)
-      : ServerExchange(std::move(ex)), c_(std::move(connection)), id_(id) {}
-
-  Task<Result<std::string>> read_body(std::size_t max_bytes) override;
-  Task<Result<std::string>> read_some() override;
-  std::optional<std::string> read_now() override;
-  bool respond_now(int status, const Headers& headers, Bytes body, Headers trailers) override;
-  Task<Result<void>> start(int status, Headers headers) override;
-  Task<Result<void>> write(Bytes data) override;
-  Task<Result<void>> finish(Headers trailers) override;
-  Task<Result<std::unique_ptr<ByteStream>>> upgrade(Headers headers) override;
-
- private:
-  friend class H2Connection;
-  Result<void> reply(int status, const Headers& headers, std::span<Bytes> body) override;
-  Result<void> check_unstarted() const;
-  // Takes what has arrived and gives its window back.
-  std::string take_body();
-  void resume_output();
-
-  const std::shared_ptr<H2Connection> c_;
-  const std::int32_t id_;
-  std::size_t header_bytes_ = 0;
-  bool head_ = false;
-  std::string body_;         // arrived, not yet read
-  bool body_done_ = false;   // END_STREAM was seen
-  bool launched_ = false;    // the handler was started
-  bool running_ = false;     // and has not ended
-  bool stream_open_ = true;  // nghttp2 knows the stream
-  bool started_ = false;
-  bool finished_ = false;
-  bool deferred_ = false;  // nghttp2 waits for resume_output()
-  OutQueue queue_;
-  Headers trailers_;
-  std::optional<AsyncEvent> input_;
-  std::optional<AsyncEvent> room_;
-};
-
-class H2Connection final : public ServerConnection {
- public:
-  H2Connection(std::shared_ptr<ServerShard> shard, std::shared_ptr<Wire> wire,
-               std::shared_ptr<const ConnectionInfo> info);
-
- protected:
-  void on_drain() override;
-  void on_tick() override;
-  bool consume(std::string_view data) override;
-  void on_peer_end() override { close(); }
-  void fill(std::string& out, std::size_t room) override;
-  bool finished() override;
-  void end_exchanges() override;
-  std::vector<ServerExchange*> running() override;
-  bool wants_input() const override { return !peer_ended(); }
-  MonoTime deadline() const override;
-  void handler_ended(ServerExchange& exchange, bool failed) override;
-
- private:
-  friend class H2Exchange;
-  struct Callbacks;
-  // Sends the reply's header. `body`: DATA frames follow from the exchange's queue.
-  Result<void> submit(H2Exchange& x, int status, const Headers& headers, std::optional<std::size_t> length,
-                      bool body);
-  void launch(std::shared_ptr<H2Exchange> x);
-  void note_ping();
-  H2Exchange* find(std::int32_t id) const {
-    return static_cast<H2Exchange*>(nghttp2_session_get_stream_user_data(session_.get(), id));
-  }
-
-  H2SessionPtr session_;
-  std::unordered_map<std::int32_t, std::shared_ptr<H2Exchange>> streams_;  // open, or with a running handler
-  std::vector<std::shared_ptr<H2Exchange>> ready_;  // to be launched at the end of consume()
-  std::string* sending_ = nullptr;                  // fill()'s buffer, for DATA
-  std::size_t room_ = 0;  // and how far it may grow: one mem_send() would take all that the window allows
-  bool broken_ = false;
-  bool goaway_sent_ = false;
-  MonoTime ping_received_{};  // the client's last PING
-  bool too_many_pings_ = false;
-  int ping_strikes_ = 0;      // PINGs that came too soon since we last sent HEADERS or DATA
-  MonoTime heard_{};          // when the client last sent anything
-  MonoTime ping_sent_{};      // ours, unanswered; zero: none
-};
-
-void wake(std::optional<AsyncEvent>& event) {
-  if (event) event->set();
-}
-
-Task<> wait_on(std::optional<AsyncEvent>& event) {
-  if (!event) event.emplace();
-  event->reset();
-  co_await event->wait();
-}
+}  // namespace
 
 // ---- nghttp2's callbacks
 
@@ -444,123 +344,6 @@ void H2Connection::handler_ended(ServerExchange& exchange, bool failed) {
   streams_.erase(x.id_);
   if (shared_->draining) want_flush();
 }
-
-// ---- exchange
-
-Result<void> H2Exchange::check_unstarted() const {
-  if (started_) return fail(Code::kFailedPrecondition, "the exchange was already answered");
-  if (!stream_open_) return fail(Code::kCancelled, "the client is gone");
-  return {};
-}
-
-std::string H2Exchange::take_body() {
-  std::string out = std::exchange(body_, std::string());
-  if (!out.empty() && !body_done_ && stream_open_) {
-    nghttp2_session_consume_stream(c_->session_.get(), id_, out.size());
-    c_->want_flush();
-  }
-  return out;
-}
-
-Task<Result<std::string>> H2Exchange::read_some() {
-  GO_HOME(ex_);
-  for (;;) {
-    if (!body_.empty()) co_return take_body();
-    if (body_done_) co_return std::string();
-    if (!stream_open_) co_return fail(Code::kCancelled, "the client broke off its request");
-    co_await wait_on(input_);
-  }
-}
-
-std::optional<std::string> H2Exchange::read_now() {
-  if (!at_home(ex_)) return std::nullopt;
-  if (!body_.empty()) return take_body();
-  if (body_done_) return std::string();
-  return std::nullopt;
-}
-
-bool H2Exchange::respond_now(int status, const Headers& headers, Bytes body, Headers trailers) {
-  if (!at_home(ex_) || head_ || !check_unstarted()) return false;
-  started_ = finished_ = true;
-  trailers_ = std::move(trailers);
-  if (!body.empty()) queue_.append(std::move(body));
-  return c_->submit(*this, status, headers, std::nullopt, true).has_value();
-}
-
-Task<Result<std::string>> H2Exchange::read_body(std::size_t max_bytes) {
-  GO_HOME(ex_);
-  std::string whole;
-  for (;;) {
-    if (whole.size() + body_.size() > max_bytes) {
-      co_return fail(Code::kResourceExhausted, "the request body is too large");
-    }
-    if (whole.empty()) {
-      whole = take_body();
-    } else {
-      whole += take_body();
-    }
-    if (body_done_) co_return whole;
-    if (!stream_open_) co_return fail(Code::kCancelled, "the client broke off its request");
-    co_await wait_on(input_);
-  }
-}
-
-Result<void> H2Exchange::reply(int status, const Headers& headers, std::span<Bytes> body) {
-  TRY(check_unstarted());
-  started_ = finished_ = true;
-  std::size_t size = 0;
-  for (const Bytes& b : body) size += b.size();
-  const bool bodiless = head_ || status == 204 || status == 304 || size == 0;
-  if (!bodiless) {
-    for (Bytes& b : body) queue_.append(std::move(b));
-  }
-  const bool no_length = status == 204 || status == 304;
-  return c_->submit(*this, status, headers, no_length ? std::nullopt : std::optional(size), !bodiless);
-}
-
-Task<Result<void>> H2Exchange::start(int status, Headers headers) {
-  GO_HOME(ex_);
-  CO_TRY(check_unstarted());
-  started_ = true;
-  co_return c_->submit(*this, status, headers, std::nullopt, !head_);
-}
-
-void H2Exchange::resume_output() {
-  if (!deferred_) return c_->want_flush();
-  deferred_ = false;
-  nghttp2_session_resume_data(c_->session_.get(), id_);
-  c_->want_flush();
-}
-
-Task<Result<void>> H2Exchange::write(Bytes data) {
-  GO_HOME(ex_);
-  if (!started_ || finished_) co_return fail(Code::kFailedPrecondition, "write() outside start() … finish()");
-  if (!stream_open_) co_return fail(Code::kCancelled, "the client is gone");
-  if (data.empty() || head_) co_return Result<void>();
-  queue_.append(std::move(data));
-  resume_output();
-  const std::size_t limit = c_->shared_->options.write_buffer_bytes;
-  if (queue_.size() <= limit) co_return Result<void>();
-  while (queue_.size() > limit / 2 && stream_open_) co_await wait_on(room_);
-  if (!stream_open_) co_return fail(Code::kCancelled, "the client is gone");
-  co_return Result<void>();
-}
-
-Task<Result<void>> H2Exchange::finish(Headers trailers) {
-  GO_HOME(ex_);
-  if (!started_ || finished_) co_return fail(Code::kFailedPrecondition, "finish() without start(), or twice");
-  finished_ = true;
-  if (!stream_open_) co_return fail(Code::kCancelled, "the client is gone");
-  trailers_ = std::move(trailers);
-  resume_output();
-  co_return Result<void>();
-}
-
-Task<Result<std::unique_ptr<ByteStream>>> H2Exchange::upgrade(Headers) {
-  co_return fail(Code::kFailedPrecondition, "HTTP/2 connections cannot be upgraded");
-}
-
-}  // namespace
 
 std::shared_ptr<ServerConnection> make_h2_connection(std::shared_ptr<ServerShard> shard,
                                                      std::shared_ptr<Wire> wire,
