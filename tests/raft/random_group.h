@@ -267,8 +267,24 @@ class RandomGroup {
         ++changes_;
         m.membership = m.node->apply_conf_change(e);
         trace_membership(*m.node, "applied");
+        if (m.membership.joint() && m.node->role() == Role::kLeader && chance(30)) cut_at_the_seam(*m.node);
       }
       m.node->applied(e.index);
+    }
+  }
+
+  // Between a leader that has just entered a joint membership, with those who come, and all others of the old
+  // one: each side has a majority of one of the two memberships.
+  void cut_at_the_seam(const Node& leader) {
+    const auto& old = leader.membership().voters_old;
+    const auto of_old = [&](NodeId id) {
+      return id != leader.id() && std::find(old.begin(), old.end(), id) != old.end();
+    };
+    blocked_.clear();
+    for (const auto& [a, one] : members_) {
+      for (const auto& [b, other] : members_) {
+        if (of_old(a) != of_old(b)) blocked_.insert({a, b});
+      }
     }
   }
 

@@ -69,7 +69,7 @@ TEST(RandomGroup, Replay) {
 
 // Whether one of the seeds fails with this bug planted.
 bool caught(CoreFaults faults, std::size_t members = 3) {
-  for (std::uint64_t seed = 1; seed <= 1000; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     RandomGroup g(seed, {.members = members, .steps = 8000, .faults = faults});
     if (const auto why = g.run(); !why.empty()) {
       std::printf("seed %lu: %s\n", seed, why.c_str());
