@@ -90,4 +90,36 @@ std::string describe(const Event& e) {
   return out + " at " + std::to_string(e.kv.mod_revision);
 }
 
+namespace {
+std::string quoted(std::string_view s) {
+  std::string out = "\"";
+  for (char c : s) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+  }
+  return out + "\"";
+}
+}  // namespace
+
+void write_json_lines(const std::vector<Op>& ops, const EventLog& log, std::FILE* out) {
+  static constexpr const char* kStatus[] = {"unknown", "ok", "failed"};
+  for (const auto& op : ops) {
+    std::fprintf(out,
+                 R"({"op":%llu,"client":%d,"status":"%s","invoked_ns":%lld,"returned_ns":%s,"what":%s})"
+                 "\n",
+                 static_cast<unsigned long long>(op.id), op.client, kStatus[static_cast<int>(op.status)],
+                 static_cast<long long>(op.invoked_ns),
+                 op.returned_ns == kNever ? "null" : std::to_string(op.returned_ns).c_str(),
+                 quoted(describe(op)).c_str());
+  }
+  for (const auto& r : log) {
+    std::string events;
+    for (const auto& e : r.events) events += (events.empty() ? "" : ",") + quoted(describe(e));
+    std::fprintf(out,
+                 R"({"revision":%lld,"at_ns":%lld,"events":[%s]})"
+                 "\n",
+                 static_cast<long long>(r.revision), static_cast<long long>(r.at_ns), events.c_str());
+  }
+}
+
 }  // namespace keelson::jepsen

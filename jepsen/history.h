@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
 #include <limits>
 #include <string>
 #include <vector>
@@ -61,5 +62,8 @@ using Violations = std::vector<Violation>;
 // "put k3=c1-9", "txn {…}": for traces and violations.
 std::string describe(const Op& op);
 std::string describe(const kvstore::Event& event);
+
+// One JSON object a line: the operations, then the log's revisions. For people and other checkers.
+void write_json_lines(const std::vector<Op>& ops, const EventLog& log, std::FILE* out);
 
 }  // namespace keelson::jepsen

@@ -48,4 +48,10 @@ std::string_view count_name(Count c) {
   return kNames[static_cast<std::size_t>(c)];
 }
 
+std::uint64_t count_least(Count c) {
+  if (c == Count::kLeaderChanges) return 10'000;
+  if (c == Count::kSnapshotInstalls || c == Count::kMembershipChanges) return 1'000;
+  return c >= kFirstFault && c <= kLastFault ? 1'000 : 0;
+}
+
 }  // namespace keelson::sim

@@ -60,6 +60,8 @@ inline constexpr Count kFirstFault = Count::kLost;
 inline constexpr Count kLastFault = Count::kDivergences;
 
 std::string_view count_name(Count c);
+// What 2,000 seeds must at least have seen of it; 0: nothing is asked.
+std::uint64_t count_least(Count c);
 
 class Counters {
  public:

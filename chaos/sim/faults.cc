@@ -103,9 +103,12 @@ void Nemesis::partition() {
       if (m.get() != leader) other.push_back(m->id());
     }
   }
-  if (one.empty() || other.empty()) return;
+  if (!one.empty() && !other.empty()) cut(std::move(one), std::move(other), for_a_while(8000));
+}
+
+void Nemesis::cut(std::vector<NodeId> one, std::vector<NodeId> other, Duration time) {
   ++world_.counters()[Count::kPartitions];
-  const auto set = [this, one, other](bool blocked) {
+  const auto set = [this, one = std::move(one), other = std::move(other)](bool blocked) {
     for (NodeId a : one) {
       for (NodeId b : other) {
         world_.network().block(a, b, blocked);
@@ -114,7 +117,22 @@ void Nemesis::partition() {
     }
   };
   set(true);
-  world_.events().after(for_a_while(8000), [set] { set(false); });
+  world_.events().after(time, [set] { set(false); });
+}
+
+void Nemesis::at_the_seam(SimMember& leader) {
+  if (stopped_ || rng_.below(3) == 0) return;
+  const auto& old = leader.replica()->node().membership().voters_old;
+  std::vector<NodeId> one;
+  std::vector<NodeId> other;
+  for (const auto& m : world_.members()) {
+    if (m->over) continue;
+    const bool stays = m.get() == &leader || std::find(old.begin(), old.end(), m->id()) == old.end();
+    (stays ? one : other).push_back(m->id());
+  }
+  if (other.empty()) return;
+  world_.note("!", "partition at the seam");
+  cut(std::move(one), std::move(other), 2s + Duration(rng_.below(4'000'000'000)));
 }
 
 void Nemesis::partition_one_way() {

@@ -21,6 +21,9 @@ class Nemesis {
   void start();
   // No new trouble; what has no end of its own ends.
   void stop();
+  // `leader` has just entered a joint membership: perhaps the network now breaks between it, with those who
+  // come, and all others of the old membership, so that each side has a majority of one of the two.
+  void at_the_seam(SimMember& leader);
 
  private:
   struct Trouble {
@@ -38,6 +41,7 @@ class Nemesis {
 
   void network_weather();
   void partition();
+  void cut(std::vector<raft::NodeId> one, std::vector<raft::NodeId> other, Duration time);
   void partition_one_way();
   void partition_asymmetric();
   void swizzle();

@@ -18,6 +18,7 @@ using raft::Term;
 namespace {
 
 constexpr std::size_t kLookBack = 64;
+constexpr std::size_t kLookBackTerms = 24;
 
 template <class T>
 std::string str(T v) {
@@ -133,13 +134,17 @@ void Invariants::after_step(SimMember& member) {
   }
   check_role(member);
   check_log(member);
-  member.seen_membership = member.replica()->node().membership();
+  const auto& node = member.replica()->node();
+  const bool joins = node.membership().joint() && !member.seen_membership.joint();
+  member.seen_membership = node.membership();
+  if (joins && node.role() == raft::Role::kLeader) world_.entered_joint(member);
 }
 
 void Invariants::check_role(SimMember& member) {
   const auto& node = member.replica()->node();
   if (node.role() != raft::Role::kLeader || member.led_term == node.term()) return;
   member.led_term = node.term();
+  member.led_from = node.commit();
   ++world_.counters()[Count::kLeaderChanges];
   world_.note(member.name(), "leads term " + str(node.term()));
   auto [it, first] = leaders_.emplace(node.term(), member.id());
@@ -161,7 +166,32 @@ void Invariants::check_role(SimMember& member) {
   }
 }
 
+// Looks at the log's end, and whether a leader counted what it may not count.
+void Invariants::check_terms(SimMember& member) {
+  const auto& node = member.replica()->node();
+  if (node.role() == raft::Role::kLeader && node.commit() > member.seen_commit) {
+    const Term term = node.term_at(node.commit());
+    if (term != node.term() && member.led_term == node.term() && node.commit() > member.led_from) {
+      violation(member, "own term first",
+                "leads term " + str(node.term()) + " and commits " + str(term) + ":" + str(node.commit()));
+    }
+  }
+  const Index last = node.last_index();
+  Term above = node.term_at(last);
+  for (std::uint64_t i = 1; i < kLookBackTerms && last.value() > i; ++i) {
+    const Term term = node.term_at(Index(last.value() - i));
+    if (term > above) {
+      violation(member, "rising terms",
+                "has " + str(term) + " before " + str(above) + " at " + std::to_string(last.value() - i + 1));
+      return;
+    }
+    if (term.value() == 0) return;
+    above = term;
+  }
+}
+
 void Invariants::check_log(SimMember& member) {
+  check_terms(member);
   auto& replica = *member.replica();
   const auto& node = replica.node();
   auto& p = member.promises();

@@ -4,6 +4,9 @@
 //   Election safety        one leader per term
 //   Log matching           (index, term) names one entry and one entry before it
 //   Leader completeness    a new leader has every entry known to be committed
+//   Own term first         a leader's commit index moves to an entry of its own term, never by counting an
+//                          earlier term's (figure 8)
+//   Rising terms           along a log, terms never fall
 //   State machine safety   every member applies the same entry at an index
 //   Committed is durable   an entry known to be committed is acknowledged by a quorum; nobody forgets over a
 //                          restart what it has acknowledged, voted, or its term
@@ -48,6 +51,7 @@ class Invariants {
   void check_entries(SimMember& from, const raft::Message& m);
   void check_role(SimMember& member);
   void check_log(SimMember& member);
+  void check_terms(SimMember& member);
   void commit_known(SimMember& member, raft::Index index, raft::Term term);
   bool is_durable(SimMember& leader, const raft::Membership& m, raft::Index index, bool with_leader);
   void check_revision(SimMember& member, const std::vector<kvstore::Event>& events);

@@ -91,7 +91,8 @@ class SimMember final : public Endpoint {
   // The same before its current step: what is sent in a step may answer the first message of many.
   raft::Term heard_term_before;
   std::uint64_t heard_at_tick_before = 0;
-  raft::Term led_term;  // it was seen to lead
+  raft::Term led_term;   // it was seen to lead
+  raft::Index led_from;  // what was committed, as far as it knew, before it did
   raft::Index seen_commit;
   raft::Index seen_applied;
   raft::Index opened_at;  // applied when it was opened: nobody looked on until there

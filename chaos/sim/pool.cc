@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -23,9 +24,16 @@ struct Wire {
   std::uint64_t ok = 0;
   std::uint64_t digest = 0;
   double seconds = 0;
+  double cpu_seconds = 0;
   Counters counters;
   std::uint64_t text = 0;
 };
+
+double cpu_seconds() {
+  timespec t{};
+  CHECK(::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) == 0);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
+}
 
 bool write_all(int fd, const void* data, std::size_t n) {
   const char* p = static_cast<const char*>(data);
@@ -57,12 +65,14 @@ struct Child {
     w.seed = seed;
     if (!write_all(out, &w, sizeof w)) break;
     const auto begin = Steady::now();
+    const double cpu = cpu_seconds();
     const RunResult r = run(seed);
     w.done = 1;
     w.ok = r.violations.empty();
     w.digest = r.digest;
     w.counters = r.counters;
     w.seconds = std::chrono::duration<double>(Steady::now() - begin).count();
+    w.cpu_seconds = cpu_seconds() - cpu;
     std::string text;
     for (const auto& v : r.violations) text += "  " + v.property + ": " + v.text + "\n";
     w.text = text.size();
@@ -114,6 +124,7 @@ void run_pool(const PoolOptions& options, const std::vector<std::uint64_t>& seed
       r.ok = w.ok != 0;
       r.digest = w.digest;
       r.seconds = w.seconds;
+      r.cpu_seconds = w.cpu_seconds;
       r.counters = w.counters;
       r.text = c.buffer.substr(sizeof w, w.text);
       c.buffer.erase(0, sizeof w + w.text);

@@ -17,6 +17,7 @@ struct SeedResult {
   Counters counters;
   std::uint64_t digest = 0;
   double seconds = 0;
+  double cpu_seconds = 0;
 };
 
 struct PoolOptions {

@@ -40,6 +40,7 @@ World::~World() {
 
 void World::build() {
   static constexpr std::size_t kSizes[] = {1, 3, 3, 3, 3, 5, 5};
+  if (rng_.below(3) == 0) append_bytes_ = 64 + rng_.below(400);
   const std::size_t size = kSizes[rng_.below(std::size(kSizes))];
   std::vector<kvstore::MemberInfo> first;
   for (std::size_t i = 0; i < size; ++i) {
@@ -139,6 +140,10 @@ void World::restart_later(SimMember& member) {
 void World::member_died(SimMember& member) {
   for (const auto& c : clients_) c->member_died(member);
   for (const auto& w : watches_) w->member_died(member);
+}
+
+void World::entered_joint(SimMember& leader) {
+  nemesis_->at_the_seam(leader);
 }
 
 void World::violation(const std::string& property, const std::string& text) {
@@ -276,6 +281,7 @@ RunResult World::run() {
   const kvstore::Revision newest = invariants_.log().empty() ? 1 : invariants_.log().back().revision;
   for (const auto& w : watches_) w->conclude(failed() ? 0 : newest);
   if (!failed()) check_history();
+  if (options_.history != nullptr) jepsen::write_json_lines(history_, invariants_.log(), options_.history);
   result_.counters = counters_;
   result_.digest = trace_.digest();
   result_.events = events_.executed();

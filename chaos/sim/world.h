@@ -30,6 +30,8 @@ struct WorldOptions {
   kvstore::ReplicaFaults faults;    // planted bugs
   std::FILE* trace = nullptr;
   bool member_logs = false;  // with the trace
+  // Gets the clients' history, then what the store says that happened, as JSON lines (jepsen/history.h).
+  std::FILE* history = nullptr;
 };
 
 struct RunResult {
@@ -63,6 +65,9 @@ class World {
   Trace& trace() { return trace_; }
   Invariants& invariants() { return invariants_; }
   Operator& fleet() { return *operator_; }
+  // What fits in one message between members: little in some worlds, so that entries of several terms come
+  // apart.
+  std::size_t append_bytes() const { return append_bytes_; }
 
   const std::vector<std::unique_ptr<SimMember>>& members() const { return members_; }
   SimMember* member(raft::NodeId id);
@@ -79,6 +84,8 @@ class World {
   // Starts it some time soon, and again until it opens.
   void restart_later(SimMember& member);
   void member_died(SimMember& member);
+  // A leader goes by two memberships from this step on.
+  void entered_joint(SimMember& leader);
 
   void violation(const std::string& property, const std::string& text);
   bool failed() const { return !result_.violations.empty(); }
@@ -121,6 +128,7 @@ class World {
   std::vector<kvstore::MemberInfo> cluster_;
   RunResult result_;
   bool healing_ = false;
+  std::size_t append_bytes_ = std::size_t{1} << 20;
 };
 
 }  // namespace keelson::sim

@@ -101,6 +101,7 @@ struct ReplicaOptions {
   int election_ticks = 10;
   bool pre_vote = true;
   raft::ReadMode read_mode = raft::ReadMode::kQuorum;
+  std::size_t max_append_bytes = std::size_t{1} << 20;  // of entries in one message to a member
   Duration lease_checkpoint_interval = std::chrono::minutes(5);
   Duration progress_interval = std::chrono::seconds(5);  // of watches that asked for notifications
 

@@ -142,6 +142,7 @@ Result<void> Replica::recover() {
   config.election_ticks = options_.election_ticks;
   config.pre_vote = options_.pre_vote;
   config.read_mode = options_.read_mode;
+  config.max_append_bytes = options_.max_append_bytes;
   config.faults = options_.faults.core;
   node_ = std::make_unique<raft::Node>(config, std::move(restored), *deps_.rng);
   cluster_changed();
