@@ -45,6 +45,10 @@ void SimWatch::open() {
   session_->member = m;
   session_->record.id = number_ * 10000 + ++sessions_;
   session_->record.request = request_;
+  if (world_.trace().on()) {
+    world_.note("w" + std::to_string(number_),
+                "watches from " + std::to_string(request_.start_revision) + " on " + m->name());
+  }
   EmbeddedWatch::Options options;
   options.buffer_events = 64;
   options.resync_events = 32;
@@ -92,6 +96,11 @@ void SimWatch::got(Session& s, WatchBatch batch) {
     world_.counters()[Count::kWatchEvents] += batch.events.size();
   }
   const Revision to = batch.events.empty() ? batch.revision : batch.events.back().kv.mod_revision;
+  if (world_.trace().on()) {
+    world_.note("w" + std::to_string(number_),
+                std::to_string(batch.events.size()) + " events to " + std::to_string(to) + " of " +
+                    std::to_string(batch.revision) + " from " + s.member->name());
+  }
   request_.start_revision = std::max(request_.start_revision, to + 1);
   s.record.batches.push_back(std::move(batch));
   if (rng_.below(40) == 0) s.stream->request_progress();

@@ -103,7 +103,7 @@ Result<std::optional<WatchBatch>> EmbeddedWatch::next_history() {
   }
   const Revision end = snapshot_->revision();
   seen_ = std::max(seen_, end);
-  history_from_ = end + 1;
+  history_from_ = std::max(history_from_, end + 1);  // the watch may begin later
   history_.clear();
   snapshot_.reset();
   state_.reset();
