@@ -72,6 +72,13 @@ Result<InitialCluster> initial_cluster(const KvstoreConfig& config) {
   return out;
 }
 
+std::string self_as_cluster(const KvstoreConfig& config) {
+  std::string out;
+  for (const auto& url : config.initial_advertise_peer_urls)
+    out += (out.empty() ? "" : ",") + config.name + "=" + url.text();
+  return out;
+}
+
 Result<InitialCluster> existing_cluster(const KvstoreConfig& config, const InitialCluster& wanted,
                                         std::uint64_t cluster_id,
                                         const std::vector<kvstore::MemberInfo>& members) {

@@ -23,6 +23,9 @@ struct InitialCluster {
 // with --discovery-srv.
 Result<InitialCluster> initial_cluster(const KvstoreConfig& config);
 
+// This member alone, as --initial-cluster would name it.
+std::string self_as_cluster(const KvstoreConfig& config);
+
 // The same for --initial-cluster-state=existing: ids are those of the running cluster's `members`, which must
 // be the same members by their peer URLs.
 Result<InitialCluster> existing_cluster(const KvstoreConfig& config, const InitialCluster& wanted,

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "cmd/kvstore/cluster.h"
 #include "cmd/kvstore/comma_list.h"
 #include "cmd/kvstore/config_file.h"
 #include "cmd/kvstore/flags.h"
@@ -116,18 +117,28 @@ Result<void> one_of(std::string_view flag, const std::string& value,
   return bad("invalid value \"" + value + "\" for flag -" + std::string(flag) + ": want one of " + list);
 }
 
+Result<void> check_discovery(const DiscoveryConfig& d) {
+  if (d.token.empty() != d.endpoints.empty())
+    return bad("both --discovery-token and --discovery-endpoints must be set");
+  if (d.cert_file.empty() != d.key_file.empty())
+    return bad("--discovery-cert and --discovery-key must be given together");
+  if (!d.user.empty() || !d.password.empty())
+    return bad("--discovery-user and --discovery-password are not supported: use --discovery-cert and --discovery-key");
+  return {};
+}
+
 Result<void> check_cluster(const KvstoreConfig& c, const KvstoreTexts& t) {
   TRY(one_of("initial-cluster-state", c.initial_cluster_state, {"new", "existing"}));
   TRY(one_of("auto-compaction-mode", c.auto_compaction_mode, {"periodic", "revision"}));
-  if (!t.discovery.empty() || !c.discovery_token.empty() || !c.discovery_endpoints.empty())
+  if (!t.discovery.empty())
+    return bad("--discovery: v2 discovery is gone: use --discovery-token and --discovery-endpoints");
+  TRY(check_discovery(c.discovery));
+  if (!c.initial_cluster.empty() + !c.discovery_srv.empty() + c.discovery.wanted() > 1)
     return bad(
-        "--discovery, --discovery-token and --discovery-endpoints: discovery services are not supported: name the "
-        "members with --initial-cluster, or use "
-        "--discovery-srv");
-  if (!c.initial_cluster.empty() && !c.discovery_srv.empty())
-    return bad(
-        "multiple discovery or bootstrap flags are set. Choose one of \"initial-cluster\" or "
-        "\"discovery-srv\"");
+        "multiple discovery or bootstrap flags are set. Choose one of \"initial-cluster\", "
+        "\"discovery-endpoints\" or \"discovery-srv\"");
+  if (c.discovery.wanted() && c.initial_cluster_state == "existing")
+    return bad("discovery URL should not be set when joining existing initial cluster");
   if (c.initial_advertise_peer_urls.empty()) return bad("--initial-advertise-peer-urls must not be empty");
   if (c.max_learners < 1) return bad("--max-learners must be at least 1");
   TRY(compaction_policy(c));
@@ -177,9 +188,10 @@ Result<void> validate(KvstoreConfig& c, const KvstoreTexts& t) {
     c.data_dir = c.name + ".etcd";
     c.warnings.push_back("'data-dir' was empty; using default " + c.data_dir);
   }
-  if (c.initial_cluster.empty() && c.discovery_srv.empty()) {
-    for (const auto& u : c.initial_advertise_peer_urls)
-      c.initial_cluster += (c.initial_cluster.empty() ? "" : ",") + c.name + "=" + u.text();
+  if (c.discovery.wanted()) {
+    c.initial_cluster_token = c.discovery.token;
+  } else if (c.initial_cluster.empty() && c.discovery_srv.empty()) {
+    c.initial_cluster = self_as_cluster(c);
   }
   return {};
 }

@@ -29,6 +29,18 @@ struct TlsFiles {
   bool empty() const { return cert_file.empty() && key_file.empty(); }
 };
 
+// Where first members that do not know each other meet (etcd's v3 discovery).
+struct DiscoveryConfig {
+  std::string token, endpoints;
+  std::string cert_file, key_file, ca_file;
+  std::string user, password;
+  bool insecure_transport = true;  // of endpoints without a scheme
+  bool insecure_skip_verify = false;
+  std::chrono::nanoseconds dial_timeout = std::chrono::seconds(2);
+  std::chrono::nanoseconds request_timeout = std::chrono::seconds(5);
+  bool wanted() const { return !endpoints.empty(); }
+};
+
 struct KvstoreConfig {
   using Nanos = std::chrono::nanoseconds;
   // Member.
@@ -56,7 +68,7 @@ struct KvstoreConfig {
   std::string initial_cluster_state = "new";
   std::string initial_cluster_token = "etcd-cluster";
   std::string discovery_srv, discovery_srv_name;
-  std::string discovery_token, discovery_endpoints;
+  DiscoveryConfig discovery;
   bool strict_reconfig_check = true;
   bool pre_vote = true;
   bool force_new_cluster = false;

@@ -43,9 +43,6 @@ void bind_clustering(FlagSet& set, KvstoreConfig& c, KvstoreTexts& t) {
   set.add("advertise-client-urls", &t.advertise_client_urls, "this member's client URLs as clients see them");
   set.add("discovery-srv", &c.discovery_srv, "DNS domain whose SRV records name the first members");
   set.add("discovery-srv-name", &c.discovery_srv_name, "suffix of the SRV service name");
-  set.add("discovery-token", &c.discovery_token, "v3 discovery is not supported: use --initial-cluster");
-  set.add("discovery-endpoints", &c.discovery_endpoints,
-          "v3 discovery is not supported: use --initial-cluster");
   set.add("strict-reconfig-check", &c.strict_reconfig_check,
           "refuse membership changes that would lose the quorum");
   set.add("pre-vote", &c.pre_vote, "ask before an election whether it could be won");
@@ -56,6 +53,20 @@ void bind_clustering(FlagSet& set, KvstoreConfig& c, KvstoreTexts& t) {
   set.add("force-new-cluster", &c.force_new_cluster,
           "forget the other members and go on alone: after a lost quorum only");
   set.add("unsafe-no-fsync", &c.unsafe_no_fsync, "never sync to disk: loses data with the machine");
+}
+
+void bind_discovery(FlagSet& set, DiscoveryConfig& d) {
+  set.add("discovery-token", &d.token, "what the first members of one cluster have in common at --discovery-endpoints");
+  set.add("discovery-endpoints", &d.endpoints, "endpoints of an etcd v3 API where the first members meet");
+  set.add("discovery-dial-timeout", &d.dial_timeout, "how long connecting to it may take");
+  set.add("discovery-request-timeout", &d.request_timeout, "how long a request to it may take");
+  set.add("discovery-insecure-transport", &d.insecure_transport, "plain text for endpoints without a scheme");
+  set.add("discovery-insecure-skip-tls-verify", &d.insecure_skip_verify, "do not verify its certificate");
+  set.add("discovery-cert", &d.cert_file, "client certificate towards it");
+  set.add("discovery-key", &d.key_file, "its key");
+  set.add("discovery-cacert", &d.ca_file, "CA that its certificate is verified against");
+  set.add("discovery-user", &d.user, "not supported: use a client certificate");
+  set.add("discovery-password", &d.password, "not supported: use a client certificate");
 }
 
 void bind_tls(FlagSet& set, const std::string& prefix, TlsFiles& tls) {
@@ -133,15 +144,8 @@ void bind_ignored(FlagSet& set) {
                            "v2-deprecation",
                            "corrupt-check-time",
                            "compact-hash-check-time",
-                           "discovery-dial-timeout",
-                           "discovery-request-timeout",
                            "discovery-keepalive-time",
                            "discovery-keepalive-timeout",
-                           "discovery-cert",
-                           "discovery-key",
-                           "discovery-cacert",
-                           "discovery-user",
-                           "discovery-password",
                            "discovery-fallback",
                            "discovery-proxy",
                            "distributed-tracing-address",
@@ -151,7 +155,7 @@ void bind_ignored(FlagSet& set) {
     set.ignore(name, true);
   for (const char* name :
        {"initial-election-tick-advance", "socket-reuse-port", "socket-reuse-address", "enable-pprof",
-        "enable-distributed-tracing", "discovery-insecure-transport", "discovery-insecure-skip-tls-verify"})
+        "enable-distributed-tracing"})
     set.ignore(name, false);
 }
 
@@ -160,6 +164,7 @@ void bind_ignored(FlagSet& set) {
 void bind_kvstore_flags(FlagSet& set, KvstoreConfig& config, KvstoreTexts& texts) {
   bind_member(set, config, texts);
   bind_clustering(set, config, texts);
+  bind_discovery(set, config.discovery);
   bind_security(set, config, texts);
   bind_observing(set, config, texts);
   bind_ignored(set);

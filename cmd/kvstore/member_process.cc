@@ -12,6 +12,7 @@
 #include "cmd/kvstore/cluster.h"
 #include "cmd/kvstore/comma_list.h"
 #include "cmd/kvstore/data_dir.h"
+#include "cmd/kvstore/discovery.h"
 #include "cmd/kvstore/listeners.h"
 #include "cmd/kvstore/notify_ready.h"
 #include "cmd/kvstore/ready_gate.h"
@@ -64,6 +65,7 @@ struct MemberProcess::Impl {
 
   Result<void> prepare_tls();
   Result<InitialCluster> first_members();
+  Result<InitialCluster> discovered_members();
   Result<void> open_store();
   Result<void> start_peers();
   Result<void> build_api();
@@ -105,6 +107,7 @@ Result<void> MemberProcess::Impl::prepare_tls() {
 
 // Of a member that does not know its cluster yet.
 Result<InitialCluster> MemberProcess::Impl::first_members() {
+  if (config.discovery.wanted()) return discovered_members();
   InitialCluster wanted = TRY(initial_cluster(config));
   if (config.initial_cluster_state == "new") return wanted;
   Result<raft::MemberList> list = fail(Code::kUnavailable, "nobody was asked");
@@ -120,11 +123,22 @@ Result<InitialCluster> MemberProcess::Impl::first_members() {
   return existing_cluster(config, wanted, list->cluster_id, members);
 }
 
+Result<InitialCluster> MemberProcess::Impl::discovered_members() {
+  KvstoreConfig named = config;
+  named.initial_cluster = self_as_cluster(config);
+  const std::uint64_t self = TRY(initial_cluster(named)).self;
+  named.initial_cluster = TRY(discover_cluster(config.discovery, self, named.initial_cluster, pool, clock, logger));
+  return initial_cluster(named);
+}
+
 Result<void> MemberProcess::Impl::open_store() {
   data_dir = TRY(find_data_dir(config, posix_file_system()));
   kvstore::ReplicatedStoreOptions o = TRY(store_options(config));
   o.data_dir = data_dir.member;
   o.member.wal_dir = data_dir.wal;
+  if (data_dir.used && config.discovery.wanted()) {
+    logger.warn("discovery token is ignored since cluster already initialized; valid logs are found");
+  }
   // Who has lived already knows its cluster: the flags' say no more.
   const auto cluster = data_dir.used ? initial_cluster(config) : first_members();
   if (cluster) {

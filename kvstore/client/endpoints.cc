@@ -17,6 +17,7 @@ net::ClientOptions client_options(const RemoteStoreOptions& options, const std::
     tls.ca_pem = options.ca_pem;
     tls.certificate_pem = options.certificate_pem;
     tls.private_key_pem = options.private_key_pem;
+    tls.insecure_skip_verify = options.insecure_skip_verify;
     out.tls = std::move(tls);
   } else {
     out.h2c_prior_knowledge = true;

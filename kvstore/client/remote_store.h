@@ -32,6 +32,7 @@ struct RemoteStoreOptions {
   std::vector<std::string> endpoints;  // "https://host:port", "http://host:port"
   // For https. Empty ca: the system's roots. Certificate and key: both or none.
   std::string ca_pem, certificate_pem, private_key_pem;
+  bool insecure_skip_verify = false;  // of servers' certificates
   Duration connect_timeout = std::chrono::seconds(2);
   Duration read_attempt_timeout = std::chrono::seconds(3);  // then another member is asked
   Duration request_timeout = std::chrono::seconds(10);

@@ -59,7 +59,8 @@ TEST(KvstoreConfig, BadValuesSayWhatIsWrong) {
       std::string::npos);
   EXPECT_NE(refusal({"--heartbeat-interval", "500"}).find("at least as 5 times"), std::string::npos);
   EXPECT_NE(refusal({"--auto-compaction-mode", "weekly"}).find("periodic, revision"), std::string::npos);
-  EXPECT_NE(refusal({"--discovery-token", "x"}).find("--initial-cluster"), std::string::npos);
+  EXPECT_NE(refusal({"--discovery-token", "x"}).find("both --discovery-token and --discovery-endpoints"), std::string::npos);
+  EXPECT_NE(refusal({"--discovery", "http://x"}).find("--discovery-token"), std::string::npos);
   EXPECT_NE(refusal({"--feature-gates", "NoSuchGate=true"}).find("unrecognized feature gate"),
             std::string::npos);
 }

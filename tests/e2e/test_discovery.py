@@ -1,0 +1,59 @@
+"""v3 discovery: members that know only a token and where to ask become one cluster; etcd's service and ours, in either role."""
+import json
+
+from harness import check, wait_for
+from store_cluster import StoreCluster
+
+TOKEN = "8A591FAB-1D72-41FA-BDF2-A27162FDA1E0"
+SIZE_KEY = f"/_etcd/registry/{TOKEN}/_config/size"
+
+
+class Strangers(StoreCluster):
+    """Members that are not told of each other."""
+
+    def initial_cluster(self):
+        return ""
+
+
+def discovery_flags(service, token=TOKEN):
+    pki = service.pki
+    return ["--discovery-token", token, "--discovery-endpoints", ",".join(m.client_url for m in service.members),
+            "--discovery-cacert", pki / "ca.crt", "--discovery-cert", pki / "client.crt", "--discovery-key", pki / "client.key"]
+
+
+def meet(service_kind):
+    with StoreCluster(service_kind, members=1) as service:
+        service.ctl("put", SIZE_KEY, "3")
+        with Strangers("keelson", members=3, flags=discovery_flags(service)) as found:
+            names = {m["name"] for m in json.loads(found.ctl("member", "list", "-w", "json").stdout)["members"]}
+            check(names == {"m0", "m1", "m2"}, f"members: {names}")
+            found.ctl("put", "a", "1")
+            late = Strangers("keelson", members=1, flags=discovery_flags(service))
+            late.members[0].start("")
+            wait_for("a fourth to be refused", lambda: not late.members[0].alive(), 10)
+            check("cluster is full" in late.members[0].log.read_text(), "and told why")
+            found.members[0].kill()
+            service.members[0].kill()
+            found.members[0].restart()
+            found.wait_healthy()
+            check("discovery token is ignored" in found.members[0].log.read_text(), "a restart asks nobody")
+        unknown = Strangers("keelson", members=1, flags=discovery_flags(service))
+        service.members[0].restart()
+        service.wait_healthy()
+        service.ctl("del", SIZE_KEY)
+        unknown.members[0].start("")
+        wait_for("a token without a size to be refused", lambda: not unknown.members[0].alive(), 10)
+        check("size key not found" in unknown.members[0].log.read_text(), "and told why")
+        service.ctl("put", SIZE_KEY, "5")
+        unknown.members[0].start("")
+        wait_for("it to wait for others", lambda: "waiting for peers" in unknown.members[0].log.read_text(), 10)
+        unknown.members[0].process.p.terminate()
+        wait_for("SIGTERM to end it", lambda: not unknown.members[0].alive(), 10)
+
+
+def test_at_etcd():
+    meet("etcd")
+
+
+def test_at_keelson():
+    meet("keelson")
