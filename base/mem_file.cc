@@ -28,6 +28,7 @@ struct MemFileSystem::State {
   std::set<std::string> locks;
   std::uint64_t epoch = 0;
   std::string datasync_error;
+  std::uint64_t datasync_error_from = 0;  // number of the first datasync that fails
   std::uint64_t datasyncs = 0;
 };
 
@@ -62,7 +63,7 @@ class MemFile final : public File {
     std::lock_guard lock(state_->mu);
     TRY(alive());
     ++state_->datasyncs;
-    if (!state_->datasync_error.empty()) {
+    if (!state_->datasync_error.empty() && state_->datasyncs > state_->datasync_error_from) {
       return fail(Code::kInternal, "fdatasync " + path_ + ": " + state_->datasync_error);
     }
     inode_->durable = inode_->current;
@@ -204,8 +205,13 @@ void MemFileSystem::crash(Rng& rng) {
 }
 
 void MemFileSystem::fail_datasync(std::string message) {
+  fail_datasync_after(0, std::move(message));
+}
+
+void MemFileSystem::fail_datasync_after(std::uint64_t successes, std::string message) {
   std::lock_guard lock(state_->mu);
   state_->datasync_error = std::move(message);
+  state_->datasync_error_from = state_->datasyncs + successes;
 }
 
 std::string& MemFileSystem::content(const std::string& path) {

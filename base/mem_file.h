@@ -39,6 +39,8 @@ class MemFileSystem final : public FileSystem {
   void crash(Rng& rng);
   // From now on every datasync() fails with `error`; an empty message ends it.
   void fail_datasync(std::string message);
+  // The same, but this many succeed before.
+  void fail_datasync_after(std::uint64_t successes, std::string message);
   // The current bytes, to look at and to damage. REQUIRES: the file exists and nobody uses it meanwhile.
   std::string& content(const std::string& path);
   std::uint64_t datasyncs() const;

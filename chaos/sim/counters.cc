@@ -44,7 +44,8 @@ std::string_view count_name(Count c) {
                                                                    "clock skews",
                                                                    "disks wiped",
                                                                    "states diverged",
-                                                                   "refused to open"};
+                                                                   "refused to open",
+                                                                   "logs repaired"};
   return kNames[static_cast<std::size_t>(c)];
 }
 

@@ -53,6 +53,7 @@ enum class Count : std::uint8_t {
   kDivergences,
   // What became of damage.
   kRefusedToOpen,
+  kLogsRepaired,
   kCount,
 };
 inline constexpr std::size_t kCounts = static_cast<std::size_t>(Count::kCount);

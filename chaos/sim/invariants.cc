@@ -126,6 +126,10 @@ void Invariants::check_entries(SimMember& from, const Message& m) {
 }
 
 void Invariants::after_step(SimMember& member) {
+  if (const auto repairs = member.replica()->repairs(); repairs != member.seen_repairs) {
+    member.seen_repairs = repairs;
+    ++world_.counters()[Count::kLogsRepaired];
+  }
   if (const auto installs = member.replica()->installs(); installs != member.seen_installs) {
     member.seen_installs = installs;
     ++world_.counters()[Count::kSnapshotInstalls];
@@ -196,7 +200,8 @@ void Invariants::check_log(SimMember& member) {
   const auto& node = replica.node();
   auto& p = member.promises();
   const bool durable = !replica.failed() && !member.disk().power_cut();
-  if (p.last.value() != 0 && (node.last_index() < p.last || node.term_at(p.last) != p.last_term)) {
+  const bool here = node.last_index() >= p.last && node.term_at(p.last) == p.last_term;
+  if (p.last.value() != 0 && !here && !member.repairing) {
     // Replaced by a newer leader's entries, or compacted. What its disk has of that is open when it failed.
     const Index kept = std::min(p.last, durable ? node.last_index() : member.seen_commit);
     const Term term = node.term_at(kept);
@@ -265,6 +270,8 @@ bool Invariants::after_restart(SimMember& member) {
     forgot = "its term " + str(p.term) + " (it has " + str(status.hard_state.term) + ")";
   } else if (status.hard_state.term == p.vote_term && status.hard_state.vote != p.vote) {
     forgot = "its vote for " + str(p.vote) + " in term " + str(p.vote_term);
+  } else if (member.replica()->repairing()) {
+    // It has not got its log yet, and promises nothing.
   } else if (node.last_index() < p.last) {
     forgot = "its log up to " + str(p.last) + " (it ends at " + str(node.last_index()) + ")";
   } else if (const Term t = node.term_at(p.last); t.value() != 0 && t != p.last_term) {
@@ -281,6 +288,21 @@ bool Invariants::after_restart(SimMember& member) {
             "has forgotten " + forgot + " after " +
                 (member.damage == SimMember::Damage::kNone ? "a crash" : member.damage_text));
   return false;
+}
+
+void Invariants::after_repair(SimMember& member) {
+  const auto& node = member.replica()->node();
+  auto& p = member.promises();
+  const std::size_t last = p.last.value();
+  const bool committed = last > 0 && last <= committed_.size() && committed_[last - 1].term == p.last_term;
+  const Term term = node.term_at(p.last);
+  if (committed && (node.last_index() < p.last || (term.value() != 0 && term != p.last_term))) {
+    violation(member, "committed is durable",
+              "has its log repaired without the entry " + str(p.last_term) + ":" + str(p.last));
+  }
+  if (node.last_index() >= p.last) return;
+  p.last = node.last_index();  // the rest gave way to newer entries
+  p.last_term = node.term_at(p.last);
 }
 
 void Invariants::on_events(SimMember& member, const std::vector<kvstore::Event>& events) {

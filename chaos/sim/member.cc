@@ -120,13 +120,16 @@ bool SimMember::start() {
   seen_commit = {};
   seen_applied = opened_at = replica_->applied();
   seen_installs = 0;
+  seen_repairs = 0;
   seen_membership = replica_->node().membership();
   if (!world_.invariants().after_restart(*this)) {
     lost = true;
     end(false);
     return false;
   }
-  damage = Damage::kNone;  // all of its disk was read, and nothing that it promised is missing
+  repairing = replica_->repairing();
+  if (!repairing)
+    damage = Damage::kNone;  // all of its disk was read, and nothing that it promised is missing
   world_.invariants().backfill(*this);
   observer_ = std::make_unique<Observer>(world_, *this, replica_->hub(), replica_->state().revision() + 1);
   schedule_tick();
@@ -210,6 +213,12 @@ void SimMember::run(Input& input) {
   }
   running_ = false;
   CHECK(life == life_);
+  if (repairing && !replica_->repairing() && !replica_->failed()) {
+    repairing = false;
+    world_.note(name_, "has its log repaired up to " + std::to_string(replica_->node().last_index().value()));
+    damage = Damage::kNone;
+    world_.invariants().after_repair(*this);
+  }
   world_.invariants().after_step(*this);
   free_at_ = world_.now() + disk_.busy() + kStepCost;
   if (disk_.power_cut()) {

@@ -69,12 +69,66 @@ bool decode_hash(std::string_view bytes, IndexHash& h) {
   return r.ok();
 }
 
+bool decode_entry(std::string_view bytes, raft::Entry& e) {
+  wire::Reader r(bytes);
+  while (r.next()) {
+    if (r.field() == 1) e.term = raft::Term(r.uint());
+    if (r.field() == 2) e.index = raft::Index(r.uint());
+    if (r.field() == 3) {
+      const auto type = r.uint();
+      if (type > static_cast<std::uint64_t>(raft::EntryType::kConfChange)) return false;
+      e.type = static_cast<raft::EntryType>(type);
+    }
+    if (r.field() == 4) e.data = Bytes::copy(r.bytes());
+  }
+  return r.ok();
+}
+
+bool decode_repair_field(wire::Reader& r, AppMessage& m) {
+  switch (r.field()) {
+    case 13:
+      m.range.first = raft::Index(r.uint());
+      return true;
+    case 14:
+      m.range.last = raft::Index(r.uint());
+      return true;
+    case 15:
+      m.snapshot = r.boolean();
+      return true;
+    case 16: {
+      const auto answer = r.uint();
+      m.answer = static_cast<LogRepair::Answer>(answer);
+      return answer >= 1 && answer <= 4;
+    }
+    case 17:
+      return decode_entry(r.bytes(), m.entries.emplace_back());
+    default:
+      return true;
+  }
+}
+
+void encode_repair_fields(std::string& out, const AppMessage& m) {
+  wire::Writer w(out);
+  w.uint(13, m.range.first.value());
+  w.uint(14, m.range.last.value());
+  if (m.snapshot) w.boolean(15, true);
+  if (m.kind == AppMessage::Kind::kFetched) w.uint(16, static_cast<std::uint64_t>(m.answer));
+  for (const auto& e : m.entries) {
+    auto mark = w.begin(17);
+    w.uint(1, e.term.value());
+    w.uint(2, e.index.value());
+    if (e.type != raft::EntryType::kNormal) w.uint(3, static_cast<std::uint64_t>(e.type));
+    w.bytes(4, e.data.view());
+    w.end(mark);
+  }
+}
+
 bool decode_field(wire::Reader& r, AppMessage& m) {
   switch (r.field()) {
     case 1: {
       const auto kind = r.uint();
       m.kind = static_cast<AppMessage::Kind>(kind);
-      return kind >= 1 && kind <= 4;
+      return kind >= 1 && kind <= 6;
     }
     case 2:
       m.request = r.fixed64();
@@ -108,7 +162,7 @@ bool decode_field(wire::Reader& r, AppMessage& m) {
       m.new_member = r.fixed64();
       return true;
     default:
-      return true;
+      return decode_repair_field(r, m);
   }
 }
 
@@ -149,6 +203,8 @@ std::string encode(const AppMessage& m) {
     w.end(mark);
   }
   if (m.new_member != 0) w.fixed64(12, m.new_member);
+  if (m.kind == AppMessage::Kind::kFetch || m.kind == AppMessage::Kind::kFetched)
+    encode_repair_fields(out, m);
   return out;
 }
 

@@ -25,6 +25,10 @@ void Replica::set_transport(raft::Transport* transport) {
 
 void Replica::receive(raft::Message message) {
   if (failed_ || stopped_ || removed_) return;
+  if (repair_) {
+    if (message.type == raft::MessageType::kSnapshot) repair_from(message);
+    return;
+  }
   if (message.type == raft::MessageType::kSnapshot) {
     std::lock_guard lock(incoming_mu_);
     if (!message.snapshot || !incoming_ || incoming_->meta.applied_index != message.snapshot->index.value() ||
@@ -58,6 +62,12 @@ void Replica::receive_app(raft::NodeId from, Bytes payload) {
     case AppMessage::Kind::kRemoved:
       if (m->target == id_) told_removed(from);
       break;
+    case AppMessage::Kind::kFetch:
+      handle_fetch(from, *m);
+      break;
+    case AppMessage::Kind::kFetched:
+      handle_fetched(from, std::move(*m));
+      break;
   }
 }
 
@@ -68,7 +78,7 @@ void Replica::told_removed(raft::NodeId by) {
 }
 
 void Replica::unreachable(raft::NodeId id, bool reset) {
-  if (failed_ || stopped_) return;
+  if (failed_ || stopped_ || repair_) return;
   node_->report_unreachable(id);
   // The leader's process has ended, or its machine: no need to wait for the election timeout.
   const bool voter = node_->membership().is_voter(raft::NodeId(id_));
@@ -202,7 +212,8 @@ void Replica::note_alone() {
 void Replica::tick() {
   if (failed_ || stopped_ || removed_) return;
   // A fenced member still helps others to agree, but must not lead.
-  if (!fenced_ || role_ == raft::Role::kLeader) node_->tick();
+  if (!repair_ && (!fenced_ || role_ == raft::Role::kLeader)) node_->tick();
+  ask_for_entries();
   note_role();
   expire_leases();
   if (now() >= next_timeouts_) {

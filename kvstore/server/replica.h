@@ -23,6 +23,9 @@
 // there is one. What else was proposed is never proposed again: it is applied, or its time runs out, or a new
 // leader's first entry is applied before it: it may yet have happened, and the error says so (kUnavailable).
 //
+// A log that is damaged in the middle: open() succeeds where the others may have what is lost; repairing()
+// until they have given it (replica_repair.cc). Meanwhile node() stands still, without a leader.
+//
 // Snapshots from other members: the transport asks receive_snapshot() for a sink (any thread), streams into
 // it, and after SnapshotSink::finish() hands the kSnapshot message to receive().
 //
@@ -55,6 +58,7 @@
 #include "kvstore/server/cluster_state.h"
 #include "kvstore/server/command.h"
 #include "kvstore/server/hash_ring.h"
+#include "kvstore/server/log_repair.h"
 #include "kvstore/server/member.h"
 #include "kvstore/server/metrics.h"
 #include "kvstore/server/pending.h"
@@ -141,7 +145,7 @@ struct ReplicaDeps {
 class Replica {
  public:
   // Opens or makes the data dir and recovers. Errors: kFailedPrecondition (locked by another), kDataLoss
-  // (corrupt; names file and offset), kInternal (I/O).
+  // (corrupt, beyond repair; names file and offset, and says what to do), kInternal (I/O).
   static Result<std::unique_ptr<Replica>> open(ReplicaDeps deps, ReplicaOptions options);
   // REQUIRES: nobody uses published().mvcc() any more (watches are gone). Does not wait, flush or say
   // goodbye.
@@ -201,6 +205,10 @@ class Replica {
   raft::Index durable() const { return durable_; }
   // Snapshots of other members that took the place of everything here, in this life.
   std::uint64_t installs() const { return installs_; }
+  // The log is damaged, and waits for what the others have of it.
+  bool repairing() const { return repair_ != nullptr; }
+  // Damage to the log that was mended in this life: by open() or from the others.
+  std::uint64_t repairs() const { return repairs_; }
   // Over everything that members must agree on, at applied().
   std::uint64_t agreement_hash() const;
   // Tests: changes this member's state behind everybody's back, as a broken memory would.
@@ -216,11 +224,25 @@ class Replica {
 
   // ---- recovery (replica_open.cc)
   Result<void> recover();
-  Result<void> open_log(bool has_members, raft::Restored& restored, MemberIdentity& identity);
+  Result<raft::WalRecovery> open_log(bool alone);
+  Result<void> identify(bool known, const raft::WalRecovery& found, MemberIdentity& identity);
   Result<void> bootstrap(bool known, MemberIdentity& identity);
+  raft::Restored restored(raft::WalRecovery& found, raft::Membership members) const;
+  raft::Restored restored_without_log(const raft::WalRecovery& found) const;
+  void forget_others(raft::Restored& restored, ClusterState& cluster) const;
+  void start_node(raft::Restored restored);
   Result<void> catch_up();
+  Error advise(Error why) const;
   Backend::Options backend_options(const std::string& dir) const;
   static Result<Loaded> load(const Backend::Options& options, MonoTime now, bool leases);
+
+  // ---- a damaged log (replica_repair.cc)
+  void begin_repair(raft::WalRecovery found);
+  void ask_for_entries();
+  void handle_fetched(raft::NodeId from, AppMessage m);
+  void repair_from(const raft::Message& message);
+  void end_repair(raft::WalRecovery mended, const char* from);
+  void handle_fetch(raft::NodeId from, const AppMessage& m);
 
   // ---- the loop (replica.cc)
   bool busy() const;
@@ -324,6 +346,9 @@ class Replica {
   std::unique_ptr<raft::Node> node_;
   raft::Transport* transport_ = nullptr;
   std::uint64_t id_ = 0;
+  std::unique_ptr<LogRepair> repair_;  // while the log is damaged
+  MonoTime next_reminder_{};
+  std::uint64_t repairs_ = 0;
 
   // ---- replicated state, as of applied_
   MvccPtr mvcc_;

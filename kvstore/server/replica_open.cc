@@ -121,30 +121,30 @@ Result<void> Replica::recover() {
   record_hashes_ = std::move(loaded.records);
   durable_ = raft::Index(meta_.applied_index);
 
-  raft::Restored restored;
   MemberIdentity identity;
   identity.cluster = std::move(loaded.cluster);
-  TRY(open_log(loaded.has_members, restored, identity));
+  const bool known = loaded.has_members;
+  const bool alone = known ? identity.cluster.members.size() < 2 : options_.members.size() < 2;
+  raft::WalRecovery found = TRY(open_log(alone));
+  TRY(identify(known, found, identity));
   id_ = identity.id;
   cluster_ = std::move(identity.cluster);
   hashes_ = HashRing(raft::NodeId(id_));
   applied_ = raft::Index(meta_.applied_index);
   applied_term_ = raft::Term(meta_.applied_term);
-  if (options_.faults.apply_twice_after_crash && restored.applied < applied_) {
-    applied_ = restored.applied;
+  std::size_t replayed = 0;
+  if (found.damaged) {
+    start_node(restored_without_log(found));
+    begin_repair(std::move(found));
+  } else {
+    raft::Restored r = restored(found, cluster_.raft);
+    if (options_.force_new_cluster) forget_others(r, cluster_);
+    if (options_.faults.apply_twice_after_crash && r.snapshot_index < applied_) {
+      applied_ = r.applied = raft::Index(applied_.value() - 1);
+    }
+    if (!r.entries.empty()) replayed = r.entries.back().index - applied_;
+    start_node(std::move(r));
   }
-  const std::size_t replayed = restored.entries.empty() ? 0 : restored.entries.back().index - applied_;
-  first_held_ = restored.snapshot_index.next();
-  note_entries(restored.entries);
-
-  raft::NodeConfig config;
-  config.id = raft::NodeId(id_);
-  config.election_ticks = options_.election_ticks;
-  config.pre_vote = options_.pre_vote;
-  config.read_mode = options_.read_mode;
-  config.max_append_bytes = options_.max_append_bytes;
-  config.faults = options_.faults.core;
-  node_ = std::make_unique<raft::Node>(config, std::move(restored), *deps_.rng);
   cluster_changed();
   was_full_ = std::ranges::find(cluster_.alarms, Alarm{id_, AlarmType::kNoSpace}) != cluster_.alarms.end();
   auth_hash_ = hash_text(auth_.encode());
@@ -162,14 +162,13 @@ Result<void> Replica::recover() {
   return {};
 }
 
-Result<void> Replica::open_log(bool has_members, raft::Restored& restored, MemberIdentity& identity) {
+Result<raft::WalRecovery> Replica::open_log(bool alone) {
   const raft::Index applied(meta_.applied_index);
   raft::WalOptions w;
   w.dir = options_.wal_dir.empty() ? options_.data_dir + "/wal" : options_.wal_dir;
   w.segment_bytes = options_.wal_segment_bytes;
   w.applied = applied;
   w.applied_term = raft::Term(meta_.applied_term);
-  const bool alone = has_members ? identity.cluster.members.size() < 2 : options_.members.size() < 2;
   const std::uint64_t keep = alone ? 0 : options_.keep_entries;
   // The first entry is never kept: a new member, which does not know the first members, must get a snapshot.
   if (applied.value() > 0) w.keep_from = raft::Index(applied.value() > keep ? applied.value() - keep : 1);
@@ -180,45 +179,101 @@ Result<void> Replica::open_log(bool has_members, raft::Restored& restored, Membe
     w.snapshot_index = applied;
     w.snapshot_term = w.applied_term;
   }
+  // Also of a member that is alone: what it has applied it need not ask for.
+  w.repairable = !options_.faults.wal.torn_means_truncate;
   w.on_sync = [this](double s) { deps_.metrics->wal_fsync.Observe(s); };
   w.clock = deps_.clock;
   w.faults = options_.faults.wal;
-  auto opened = TRY(raft::Wal::open(*deps_.fs, std::move(w)));
-  wal_ = std::move(opened.wal);
-  auto& found = opened.recovery;
-  if (found.damaged) return fail(Code::kDataLoss, found.damage);
+  auto opened = raft::Wal::open(*deps_.fs, std::move(w));
+  if (!opened) return fail(alone ? opened.error() : advise(opened.error()));
+  wal_ = std::move(opened->wal);
+  return std::move(opened->recovery);
+}
 
-  const bool known = has_members;
-  if (found.membership.empty()) {
-    TRY(bootstrap(known, identity));
-  } else {
+// Who this member is, and who the others are.
+Result<void> Replica::identify(bool known, const raft::WalRecovery& found, MemberIdentity& identity) {
+  if (found.membership.empty() && !found.damaged) return bootstrap(known, identity);
+  if (!found.membership.empty()) {
     MemberIdentity first = TRY(decode_identity(found.membership));
     identity.id = first.id;
     if (!known) identity.cluster = std::move(first.cluster);
   }
-  restored.hard_state = found.hard_state;
-  restored.hard_state.term = std::max(found.hard_state.term, found.last_term);
-  restored.hard_state.commit =
-      std::max({found.hard_state.commit, applied, committed_by_changes(found.entries)});
-  restored.snapshot_index = found.base;
-  restored.snapshot_term = found.base_term;
-  restored.entries = std::move(found.entries);
-  restored.applied = applied;
-  if (options_.faults.apply_twice_after_crash && found.base < applied) {
-    restored.applied = raft::Index(applied.value() - 1);
+  if (!found.damaged) {
+    if (found.damage.empty()) return {};
+    ++repairs_;
+    deps_.logger.warn("write-ahead log was damaged and is mended: nothing of it is missing",
+                      {{"damage", found.damage}});
+    return {};
   }
-  if (options_.force_new_cluster) {
-    auto& members = identity.cluster.members;
-    std::erase_if(members, [&](const auto& m) { return m.first != identity.id; });
-    members[identity.id].id = identity.id;
-    members[identity.id].learner = false;
-    identity.cluster.raft = membership_of({members[identity.id]});
-    for (auto& e : restored.entries) {
-      if (e.type == raft::EntryType::kConfChange) e = {e.term, e.index, Bytes(), raft::EntryType::kNormal};
-    }
+  const std::string corrupt = "write-ahead log is corrupt: " + found.damage;
+  if (found.membership.empty()) return fail(advise({Code::kDataLoss, corrupt}));
+  if (identity.cluster.members.size() < 2 || options_.force_new_cluster) {
+    return fail(Code::kDataLoss, corrupt + ": there is no other member to have entries " +
+                                     std::to_string(found.damaged->first.value()) + "-" +
+                                     std::to_string(found.damaged->last.value()) +
+                                     " from: restore the data from a snapshot");
   }
-  restored.membership = identity.cluster.raft;
   return {};
+}
+
+// What to do about a log that cannot be mended.
+Error Replica::advise(Error why) const {
+  if (why.code == Code::kDataLoss) {
+    why.message +=
+        ": the other members cannot mend this: remove this member from the cluster, delete its data "
+        "and add it anew";
+  }
+  return why;
+}
+
+raft::Restored Replica::restored(raft::WalRecovery& found, raft::Membership members) const {
+  raft::Restored r;
+  r.hard_state = found.hard_state;
+  r.hard_state.term = std::max(found.hard_state.term, found.last_term);
+  r.hard_state.commit = std::max({found.hard_state.commit, applied_, committed_by_changes(found.entries)});
+  r.snapshot_index = found.base;
+  r.snapshot_term = found.base_term;
+  r.entries = std::move(found.entries);
+  r.applied = applied_;
+  r.membership = std::move(members);
+  return r;
+}
+
+// What stands in for the node until the log is repaired: it knows no entries.
+raft::Restored Replica::restored_without_log(const raft::WalRecovery& found) const {
+  raft::Restored r;
+  r.hard_state = found.hard_state;
+  r.hard_state.term = std::max({found.hard_state.term, found.last_term, applied_term_});
+  r.hard_state.commit = r.snapshot_index = r.applied = applied_;
+  r.snapshot_term = applied_term_;
+  r.membership = cluster_.raft;
+  return r;
+}
+
+// --force-new-cluster.
+void Replica::forget_others(raft::Restored& restored, ClusterState& cluster) const {
+  std::erase_if(cluster.members, [&](const auto& m) { return m.first != id_; });
+  cluster.members[id_].id = id_;
+  cluster.members[id_].learner = false;
+  cluster.raft = restored.membership = membership_of({cluster.members[id_]});
+  for (auto& e : restored.entries) {
+    if (e.type == raft::EntryType::kConfChange) e = {e.term, e.index, Bytes(), raft::EntryType::kNormal};
+  }
+}
+
+void Replica::start_node(raft::Restored restored) {
+  first_held_ = restored.snapshot_index.next();
+  entry_bytes_.clear();
+  log_bytes_ = 0;
+  note_entries(restored.entries);
+  raft::NodeConfig config;
+  config.id = raft::NodeId(id_);
+  config.election_ticks = options_.election_ticks;
+  config.pre_vote = options_.pre_vote;
+  config.read_mode = options_.read_mode;
+  config.max_append_bytes = options_.max_append_bytes;
+  config.faults = options_.faults.core;
+  node_ = std::make_unique<raft::Node>(config, std::move(restored), *deps_.rng);
 }
 
 // A data dir that has not known members yet: a new one, or one of first light, whose member is alone.
@@ -243,7 +298,7 @@ Result<void> Replica::bootstrap(bool known, MemberIdentity& identity) {
 // Applies what is known to be committed; a member that is alone leads at once and knows it of everything.
 Result<void> Replica::catch_up() {
   const auto& m = node_->membership();
-  if (!m.joint() && m.voters == std::vector{raft::NodeId(id_)}) node_->campaign();
+  if (!repair_ && !m.joint() && m.voters == std::vector{raft::NodeId(id_)}) node_->campaign();
   for (;;) {
     while (step()) {
     }

@@ -114,9 +114,15 @@ Result<void> Replica::install(const raft::SnapshotMeta& meta) {
     old_db_ = true;
   }
   // 2. The log goes on behind it.
+  std::optional<raft::WalRecovery> mended;
+  if (repair_) mended = TRY(wal_->repair_from_snapshot(meta.index, meta.term));
   MemberIdentity identity{id_, loaded->cluster};
   wal_->set_membership(meta.index, encode(identity));
-  TRY(wal_->reset_to(meta.index, meta.term));
+  if (mended) {
+    TRY(wal_->sync());
+  } else {
+    TRY(wal_->reset_to(meta.index, meta.term));
+  }
   // 3. So does everything here.
   retired_ = mvcc_;
   mvcc_ = std::move(loaded->mvcc);
@@ -145,6 +151,7 @@ Result<void> Replica::install(const raft::SnapshotMeta& meta) {
   publish_applied();
   cluster_changed();
   set_peers();
+  if (mended) end_repair(std::move(*mended), "snapshot");
   note_alone();
   // Whose entries the snapshot may hold, nobody can tell any more.
   for (auto& [id, p] : std::exchange(proposed_, {})) finish(p, timeout_connection_lost_error());

@@ -121,6 +121,13 @@ Index Node::first_index() const {
 Term Node::term_at(Index index) const {
   return impl_->log.term_at(index);
 }
+std::vector<Entry> Node::committed_entries(Index from, std::size_t max_bytes) const {
+  const Log& log = impl_->log;
+  if (from < log.first() || from > log.commit()) return {};
+  auto out = log.slice(from, max_bytes);
+  while (!out.empty() && out.back().index > log.commit()) out.pop_back();
+  return out;
+}
 const Membership& Node::membership() const {
   return impl_->membership;
 }

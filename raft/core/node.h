@@ -171,6 +171,9 @@ class Node {
   Index first_index() const;
   // 0 when it is not held.
   Term term_at(Index index) const;
+  // Entries from `from` on that are held and known to be committed, of at most `max_bytes` of data, at least
+  // one; none where there is none.
+  std::vector<Entry> committed_entries(Index from, std::size_t max_bytes) const;
   const Membership& membership() const;
 
  private:

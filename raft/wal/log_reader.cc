@@ -335,6 +335,11 @@ void LogReader::damage(const std::string& where, std::uint64_t offset, std::stri
   hard_state_after_ = membership_after_ = false;
   const Index known = std::max(std::min(out.hard_state.commit, out.last), std::min(out.dropped, out.last));
   const Index first = gap_ ? std::min(gap_->first, known.next()) : known.next();
+  if (gap_ && !gap_->open) {
+    for (const Entry& e : out.entries) {
+      if (e.index > gap_->last && e.index <= known) out.within.push_back(e);
+    }
+  }
   gap_ = Gap{first, Index(), Term(), true};
   cut(Index(first.value() - 1));
 }
@@ -459,6 +464,7 @@ Result<void> LogReader::settle_gap() {
   }
   std::erase_if(out.entries, [&](const Entry& e) { return e.index <= out.base; });
   out.damaged = IndexRange{gap_->first, gap_->last};
+  std::erase_if(out.within, [&](const Entry& e) { return e.index < gap_->first || e.index > gap_->last; });
   out.gap_term = gap_->last_term;
   return {};
 }

@@ -151,7 +151,11 @@ Result<WalRecovery> Wal::repair(std::vector<Entry> committed) {
   CHECK(damaged_ != nullptr);
   if (dead_) return std::unexpected(*dead_);
   const IndexRange range = *damaged_->damaged;
-  if (committed.size() != range.last.value() - range.first.value() + 1) return refuse("wrong number");
+  const std::size_t missing = range.last.value() - range.first.value() + 1;
+  const bool whole = committed.size() == missing;
+  const Term gap_term = damaged_->gap_term;
+  const bool voids_rest = !committed.empty() && gap_term != Term() && committed.back().term > gap_term;
+  if (committed.size() > missing || (!whole && !voids_rest)) return refuse("wrong number");
   WalRecovery r = *damaged_;
   std::vector<Entry> after;
   std::vector<Entry> all;
@@ -167,15 +171,16 @@ Result<WalRecovery> Wal::repair(std::vector<Entry> committed) {
   }
   // The entry at range.last is in our log too, and proves the rest if it is the same (Log Matching). Else it,
   // and all after it, contradict what is committed.
-  const bool same = r.gap_term == Term() || r.gap_term == term;
+  const bool same = whole && (gap_term == Term() || gap_term == term);
+  const Index proved = all.back().index;
   if (same && !after.empty()) {
     std::move(after.begin(), after.end(), std::back_inserter(all));
   } else if (!same) {
-    r.last = range.last;
+    r.last = proved;
   }
   r.last_term = all.back().term;
   r.entries = std::move(all);
-  r.hard_state.commit = std::max(r.hard_state.commit, range.last);
+  r.hard_state.commit = std::max(r.hard_state.commit, proved);
   return finish_repair(std::move(r));
 }
 

@@ -97,8 +97,9 @@ struct WalRecovery {
   bool torn = false;  // an unfinished batch was cut off
   // Entries that must be had from peers before anything else is done with this log.
   std::optional<IndexRange> damaged;
-  Term gap_term;       // of the entry at damaged->last, as this log has it; 0: not known
-  std::string damage;  // what was wrong and is (or will be, by repair()) mended: file and offset
+  Term gap_term;              // of the entry at damaged->last, as this log has it; 0: not known
+  std::vector<Entry> within;  // of `damaged`, whole and known to be committed, between two places of damage
+  std::string damage;         // what was wrong and is (or will be, by repair()) mended: file and offset
 };
 
 class Wal {
@@ -116,10 +117,12 @@ class Wal {
   // ---- a damaged log; nothing else may be called while there is one
 
   bool damaged() const { return damaged_ != nullptr; }
-  // Takes the entries of WalRecovery::damaged, all of them, which peers told to be committed, and rewrites
-  // the log: durable on return. Entries of ours after the range that contradict them are dropped: they can
-  // never be committed. Returns what open() would have found. kInvalidArgument, and nothing changed, when
-  // they do not fit; kDataLoss when they contradict what we know to be committed; others are final.
+  // Takes the entries of WalRecovery::damaged, which peers told to be committed, and rewrites the log:
+  // durable on return. All of them, or so many that the last one's term is above WalRecovery::gap_term: terms
+  // never fall along a log, so ours is another one from there on. Entries of ours that contradict them are
+  // dropped: they can never be committed. Returns what open() would have found. kInvalidArgument, and nothing
+  // changed, when they do not fit; kDataLoss when they contradict what we know to be committed; others are
+  // final.
   Result<WalRecovery> repair(std::vector<Entry> committed);
   // The same with a snapshot that the owner has installed, durably. REQUIRES: damaged->last <= index.
   Result<WalRecovery> repair_from_snapshot(Index index, Term term);

@@ -296,6 +296,40 @@ TEST(WalRepair, EntriesThatContradictWhatIsCommittedAreDropped) {
   EXPECT_EQ(again.recovery.entries.back().data.view(), "newer");
 }
 
+TEST(WalRepair, ANewerTermVoidsTheRest) {
+  for (const std::uint64_t term : {2u, 3u, 5u}) {
+    MemFileSystem fs;
+    {
+      auto o = *Wal::open(fs, options(0, true));
+      for (std::uint64_t i = 1; i <= 12; ++i) {
+        o.wal->append({Term(2), Index(i), Bytes(std::string(100, 'o'))});
+        o.wal->append({Term(3), Index(i + 1), Bytes(std::string(100, 'p'))});
+        o.wal->set_hard_state({Term(4), NodeId(1), Index(std::min<std::uint64_t>(i, 2))});
+        ASSERT_TRUE(o.wal->sync());
+      }
+    }
+    std::string& bytes = fs.content(path_of(1));
+    bytes[bytes.find(std::string(100, 'p'), 1200)] = '!';
+    auto o = *Wal::open(fs, options(0, true));
+    ASSERT_TRUE(o.recovery.damaged);
+    const IndexRange range = *o.recovery.damaged;
+    ASSERT_LT(range.first, range.last);
+    auto r = o.wal->repair({{Term(term), range.first, Bytes::literal("newer")}});
+    if (Term(term) <= o.recovery.gap_term) {
+      ASSERT_FALSE(r) << "may be the same log as ours";
+      EXPECT_EQ(r.error().code, Code::kInvalidArgument);
+      continue;
+    }
+    ASSERT_TRUE(r) << r.error().message;
+    EXPECT_EQ(r->last, range.first);
+    EXPECT_EQ(r->hard_state.commit, range.first);
+    EXPECT_EQ(r->hard_state.vote, term > 4 ? NodeId() : NodeId(1));
+    auto again = *Wal::open(fs, options(0, false));
+    EXPECT_EQ(again.recovery.last, range.first);
+    EXPECT_EQ(again.recovery.entries.back().data.view(), "newer");
+  }
+}
+
 TEST(WalRepair, ASnapshotMendsToo) {
   for (const std::uint64_t at : {12u, 30u}) {
     MemFileSystem fs;
