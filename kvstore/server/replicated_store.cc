@@ -29,7 +29,7 @@ class ReplicatedStore::Impl {
   std::mutex ids_mu;
   Rng ids{1};  // of leases that the store names
   std::unique_ptr<Replica> replica;
-  std::unique_ptr<StoreThread> thread;
+  std::shared_ptr<StoreThread> thread;
   // For what blocks: snapshots, hashes. Shared with their readers, which may be the last to go.
   std::shared_ptr<boost::asio::thread_pool> workers = std::make_shared<boost::asio::thread_pool>(2);
   std::atomic<std::uint64_t> next_file{1};
@@ -137,7 +137,7 @@ Result<std::unique_ptr<ReplicatedStore>> ReplicatedStore::open(ReplicatedStoreOp
   };
   impl->replica = TRY(Replica::open(std::move(deps), replica_options(i->options)));
   remove_snapshot_files(i->fs, i->options.data_dir);
-  impl->thread = std::make_unique<StoreThread>(
+  impl->thread = std::make_shared<StoreThread>(
       *impl->replica, *i->options.clock, i->options.logger,
       StoreThread::Hooks{i->options.on_failure, i->options.on_removed, i->options.on_ready});
   return std::unique_ptr<ReplicatedStore>(new ReplicatedStore(std::move(impl)));

@@ -1,5 +1,7 @@
 #include "kvstore/server/store_thread.h"
 
+#include <boost/asio/post.hpp>
+
 #include "base/check.h"
 #include "kvstore/server/errors.h"
 
@@ -7,6 +9,11 @@ namespace keelson::kvstore {
 namespace {
 constexpr Duration kFlushEvery = std::chrono::milliseconds(500);
 constexpr std::size_t kBatchBytesMax = 4 << 20;  // a burst of large values must not make one huge write
+// Who has more requests than this at once, or a slow disk, is better served by a thread beside the
+// connections': they read and answer meanwhile.
+constexpr std::size_t kHelpRequestsMax = 2;
+constexpr Duration kHelpMax = std::chrono::milliseconds(2);
+constexpr int kCrowdedTurns = 32;
 }  // namespace
 
 StoreThread::StoreThread(Replica& replica, Clock& clock, Logger logger, Hooks hooks)
@@ -56,8 +63,9 @@ std::optional<Error> StoreThread::failed() const {
 }
 
 // After mu_ is let go: who wakes does not find it taken.
-void StoreThread::wake(std::unique_lock<std::mutex> lock, bool was_empty) {
-  const bool asleep = was_empty && waiting_;
+void StoreThread::wake(std::unique_lock<std::mutex> lock) {
+  const bool asleep = waiting_ && !working_;
+  if (asleep) waiting_ = false;
   lock.unlock();
   if (asleep) wake_.notify_one();
 }
@@ -66,44 +74,85 @@ Result<void> StoreThread::submit(PendingPtr p) {
   std::unique_lock lock(mu_);
   if (stopping_) return fail(stopped_error());
   if (input_.requests.size() >= max_pending_) return fail(too_many_requests_error());
-  const bool empty = input_.empty();
+  const bool helped = may_help(*p);
+  const auto executor = helped && !help_posted_ ? p->executor : std::nullopt;
   input_.requests.push_back(std::move(p));
-  wake(std::move(lock), empty);
+  if (!helped) {
+    wake(std::move(lock));
+  } else if (executor) {
+    help_posted_ = true;
+    lock.unlock();
+    boost::asio::post(*executor, [weak = weak_from_this()] {
+      if (auto self = weak.lock()) self->help();
+    });
+  }
   return {};
 }
 
 void StoreThread::message(raft::Message m) {
   std::unique_lock lock(mu_);
   if (stopping_) return;
-  const bool empty = input_.empty();
   input_.messages.push_back(std::move(m));
-  wake(std::move(lock), empty);
+  wake(std::move(lock));
 }
 
 void StoreThread::post(std::function<void(Replica&)> call) {
   std::unique_lock lock(mu_);
   if (stopping_) return;
-  const bool empty = input_.empty();
   input_.calls.push_back(std::move(call));
-  wake(std::move(lock), empty);
+  wake(std::move(lock));
+}
+
+// REQUIRES: mu_ is held.
+bool StoreThread::may_help(const Pending& p) const {
+  return p.executor.has_value() && replica_.published().alone() && ready() && waiting_ && !working_ &&
+         crowded_turns_ == 0 && usual_turn_ < kHelpMax;
+}
+
+// If the executor is held up meanwhile, the next tick calls the store thread, which takes the requests.
+void StoreThread::help() {
+  std::unique_lock lock(mu_);
+  help_posted_ = false;
+  if (stopping_ || working_ || !waiting_ || input_.requests.empty()) return;
+  if (input_.requests.size() <= kHelpRequestsMax) {
+    more_ = turn(lock);
+    if (!more_ && !stopping_ && input_.empty()) return;
+  }
+  wake(std::move(lock));
 }
 
 void StoreThread::run() {
-  bool more = true;
+  std::unique_lock lock(mu_);
   for (;;) {
-    Input input;
-    {
-      std::unique_lock lock(mu_);
-      waiting_ = true;
-      wake_.wait(lock, [&] { return more || stopping_ || !input_.empty(); });
-      waiting_ = false;
-      if (stopping_ && input_.requests.empty()) return;
-      std::swap(input, input_);
-    }
-    feed(input);
-    more = replica_.step();
+    waiting_ = true;
+    wake_.wait(lock, [&] { return !working_ && (more_ || stopping_ || !input_.empty()); });
+    waiting_ = false;
+    if (stopping_ && input_.requests.empty()) return;
+    more_ = turn(lock);
+    lock.unlock();
     watch_ends();
+    lock.lock();
   }
+}
+
+// Works on what has come. Holds `lock`, but not meanwhile. True: there is more to do.
+bool StoreThread::turn(std::unique_lock<std::mutex>& lock) {
+  Input input;
+  std::swap(input, input_);
+  working_ = true;
+  lock.unlock();
+  const std::size_t requests = input.requests.size();
+  const MonoTime begin = clock_.now();
+  feed(input);
+  bool more = replica_.step();
+  if ((replica_.failed() && !failure_told_) || (replica_.removed() && !removed_told_)) more = true;
+  const Duration took = clock_.now() - begin;
+  lock.lock();
+  working_ = false;
+  if (requests > kHelpRequestsMax) crowded_turns_ = kCrowdedTurns;
+  if (requests > 0 && crowded_turns_ > 0) --crowded_turns_;
+  if (requests > 0) usual_turn_ += (took - usual_turn_) / 8;
+  return more;
 }
 
 void StoreThread::feed(Input& input) {
@@ -132,9 +181,8 @@ Task<> StoreThread::tick_loop() {
   for (;;) {
     co_await clock_.sleep_for(replica_.options().tick);
     std::unique_lock lock(mu_);
-    const bool empty = input_.empty();
     input_.tick = true;
-    wake(std::move(lock), empty);
+    wake(std::move(lock));
   }
 }
 

@@ -1,14 +1,21 @@
-// StoreThread: the thread that owns a Replica, and its mailbox; and the background thread that ticks and
-// writes to LevelDB. Not a public header.
+// StoreThread: drives a Replica: its mailbox, the thread that works on what comes in, and the background
+// thread that ticks and writes to LevelDB. Not a public header.
 //
 // What comes in meanwhile is taken together before the next step(), so that one fsync serves all. Messages go
 // before ticks: a thread that was held up hears its leader first. Ticks that were missed are not made up for.
+//
+// While the store thread has nothing to do and requests come one by one, the thread that brings a request
+// works on it itself: two wake-ups of sleeping threads cost more than the work and a fast disk's fsync. It
+// does so in a turn of its own, so that requests which came with this one are taken along. The Replica
+// changes hands under mu_. Not with other members: their messages go out on the same threads, beside the
+// leader's fsync.
 //
 // Thread rule: any thread, but for start() and stop().
 #pragma once
 
 #include <boost/asio/io_context.hpp>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -18,21 +25,22 @@
 
 namespace keelson::kvstore {
 
-class StoreThread {
+class StoreThread : public std::enable_shared_from_this<StoreThread> {
  public:
+  // Called on the store thread, once each.
   struct Hooks {
     std::function<void(Error)> on_failure;
     std::function<void()> on_removed;
     std::function<void()> on_ready;
   };
-  // `replica` and `clock` outlive this.
+  // `replica` and `clock` outlive stop(). REQUIRES: made by std::make_shared.
   StoreThread(Replica& replica, Clock& clock, Logger logger, Hooks hooks);
 
   void start();
   // Finishes what is queued, flushes, joins.
   void stop();
 
-  // An error: it was not taken.
+  // An error: it was not taken. Its work may be done on `p->executor`, if there is one.
   Result<void> submit(PendingPtr p);
   void message(raft::Message m);
   // Runs `call` on the store thread; dropped once it stops.
@@ -51,9 +59,12 @@ class StoreThread {
     bool empty() const { return requests.empty() && messages.empty() && calls.empty() && !tick; }
   };
   void run();
+  bool turn(std::unique_lock<std::mutex>& lock);
   void feed(Input& input);
   void watch_ends();
-  void wake(std::unique_lock<std::mutex> lock, bool was_empty);
+  void wake(std::unique_lock<std::mutex> lock);
+  bool may_help(const Pending& p) const;
+  void help();
   Task<> tick_loop();
   Task<> flush_loop();
 
@@ -68,7 +79,12 @@ class StoreThread {
   Input input_;
   bool started_ = false;
   bool stopping_ = false;
-  bool waiting_ = false;
+  bool waiting_ = false;      // the store thread sleeps, and nobody has called it yet
+  bool working_ = false;      // somebody has the Replica
+  bool more_ = true;          // step() wants to be called again
+  bool help_posted_ = false;  // a thread that brought requests will work on them
+  int crowded_turns_ = 0;     // so many turns are the store thread's, since many requests came at once
+  Duration usual_turn_{};     // what a turn with requests took of late
   std::atomic<bool> ready_{false};
   bool removed_told_ = false;
   bool failure_told_ = false;

@@ -4,6 +4,10 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <map>
+#include <set>
+
+#include "base/mem_file.h"
 #include "kvstore/backend/etcd_reader.h"
 #include "tests/kvstore/store_fixture.h"
 
@@ -13,6 +17,60 @@ namespace {
 using namespace std::chrono_literals;
 
 class ReplicatedStoreTest : public StoreTest {};
+
+// In memory, so that no disk is slow; notes which threads wait for the log's disk.
+class NotingFileSystem final : public FileSystem {
+ public:
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
+    auto file = TRY(fs_.open(path, mode));
+    if (!path.ends_with(".wal") && !path.ends_with("spare.tmp")) return file;
+    return std::unique_ptr<File>(new NotingFile(*this, std::move(file)));
+  }
+  bool exists(const std::string& path) override { return fs_.exists(path); }
+  Result<std::vector<std::string>> list(const std::string& dir) override { return fs_.list(dir); }
+  Result<void> make_dirs(const std::string& dir) override { return fs_.make_dirs(dir); }
+  Result<void> rename(const std::string& from, const std::string& to) override {
+    return fs_.rename(from, to);
+  }
+  Result<void> remove(const std::string& path) override { return fs_.remove(path); }
+  Result<void> remove_dir(const std::string& dir) override { return fs_.remove_dir(dir); }
+  Result<void> sync_dir(const std::string& dir) override { return fs_.sync_dir(dir); }
+  Result<std::unique_ptr<FileLock>> lock(const std::string& path) override { return fs_.lock(path); }
+
+  std::map<std::thread::id, int> take_syncs() {
+    std::lock_guard lock(mu_);
+    return std::exchange(syncs_, {});
+  }
+
+ private:
+  class NotingFile final : public File {
+   public:
+    NotingFile(NotingFileSystem& fs, std::unique_ptr<File> file) : fs_(fs), file_(std::move(file)) {}
+    Result<std::size_t> pread(std::span<char> buf, std::uint64_t at) override {
+      return file_->pread(buf, at);
+    }
+    Result<void> pwrite(std::string_view data, std::uint64_t at) override { return file_->pwrite(data, at); }
+    Result<void> append(std::string_view data) override { return file_->append(data); }
+    Result<void> datasync() override {
+      {
+        std::lock_guard lock(fs_.mu_);
+        ++fs_.syncs_[std::this_thread::get_id()];
+      }
+      return file_->datasync();
+    }
+    Result<void> zero_fill(std::uint64_t size) override { return file_->zero_fill(size); }
+    Result<void> truncate(std::uint64_t size) override { return file_->truncate(size); }
+    Result<std::uint64_t> size() override { return file_->size(); }
+
+   private:
+    NotingFileSystem& fs_;
+    std::unique_ptr<File> file_;
+  };
+
+  MemFileSystem fs_;
+  std::mutex mu_;
+  std::map<std::thread::id, int> syncs_;
+};
 
 TEST_F(ReplicatedStoreTest, PutsReadsHistoryAndRestart) {
   open();
@@ -202,6 +260,75 @@ TEST_F(ReplicatedStoreTest, ConcurrentWritersAndReaders) {
   options_.metrics = nullptr;
   open();
   EXPECT_EQ(get("w/", "w0")->count, 50 * 7);
+}
+
+Task<> put_times(ReplicatedStore* store, int n) {
+  for (int i = 0; i < n; ++i) {
+    TxnRequest t;
+    auto& op = t.success.emplace_back();
+    op.kind = TxnOp::Kind::kPut;
+    op.put.key = "k";
+    EXPECT_TRUE(co_await store->txn(std::move(t)));
+  }
+}
+
+// One at a time: the caller's thread does the work. A crowd: the store's own thread, many with one sync.
+TEST_F(ReplicatedStoreTest, LoneRequestsAreWorkedOnByTheirThread) {
+  NotingFileSystem fs;
+  options_.fs = &fs;
+  options_.wal_segment_bytes = 256 << 10;  // its datasync() copies the file
+  open();
+  while (!store_->ready()) std::this_thread::yield();
+  boost::asio::io_context loop;  // as a connection has it: one thread
+  auto guard = boost::asio::make_work_guard(loop);
+  std::thread caller([&] { loop.run(); });
+  const auto syncs = [&, id = caller.get_id()] {
+    std::pair<int, int> out{0, 0};  // by the caller, by others
+    for (const auto& [thread, n] : fs.take_syncs()) (thread == id ? out.first : out.second) += n;
+    return out;
+  };
+  // The first may come while the store thread is at work; then one after the other comes before it is done.
+  for (int i = 0; i < 10000 && syncs().first == 0; ++i)
+    block_on(loop.get_executor(), put_times(store_.get(), 1));
+  block_on(loop.get_executor(), put_times(store_.get(), 100));
+  EXPECT_GT(syncs().first, 50);  // but for ticks
+  TaskGroup group;
+  boost::asio::post(loop, [&] {
+    for (int i = 0; i < 1000; ++i) group.spawn(loop.get_executor(), put_times(store_.get(), 1));
+  });
+  block_on(loop.get_executor(), put_times(store_.get(), 1));
+  block_on(loop.get_executor(), group.join());
+  const auto crowd = syncs();
+  EXPECT_LT(crowd.first + crowd.second, 500);
+  EXPECT_LT(crowd.first, 50);
+  guard.reset();
+  caller.join();
+  close();
+  options_.fs = nullptr;
+}
+
+Task<> put_until_stopped(ReplicatedStore* store) {
+  for (;;) {
+    TxnRequest t;
+    auto& op = t.success.emplace_back();
+    op.kind = TxnOp::Kind::kPut;
+    op.put.key = "k";
+    if (!co_await store->txn(std::move(t))) co_return;
+  }
+}
+
+// A helper may be at work, or posted and not begun, when the store stops.
+TEST_F(ReplicatedStoreTest, StopsWhileCallersWork) {
+  for (int round = 0; round < 5; ++round) {
+    open();
+    while (!store_->ready()) std::this_thread::yield();
+    TaskGroup group;
+    for (int i = 0; i < 2; ++i) group.spawn(executor(), put_until_stopped(store_.get()));
+    while (store_->current_revision() < 20 * (round + 1)) std::this_thread::yield();
+    store_->stop();
+    block_on(executor(), group.join());
+    close();
+  }
 }
 
 TEST_F(ReplicatedStoreTest, StopEndsWatchesAndRefusesWork) {
