@@ -68,9 +68,10 @@ void Nemesis::next() {
 }
 
 SimMember* Nemesis::victim() {
-  SimMember* leader = world_.leader();
-  if (leader != nullptr && rng_.below(10) < 4) return leader;
-  return world_.random_up(rng_);
+  SimMember* m = world_.leader();
+  if (m == nullptr || rng_.below(10) >= 4) m = world_.random_up(rng_);
+  if (m != nullptr) world_.note("!", "of " + m->name());
+  return m;
 }
 
 Duration Nemesis::for_a_while(int ms_max) {
@@ -260,7 +261,7 @@ void Nemesis::sync_error() {
   SimMember* m = victim();
   if (m == nullptr) return;
   ++world_.counters()[Count::kSyncErrors];
-  m->disk().fail_syncs();
+  m->disk().fail_syncs(true);
 }
 
 void Nemesis::full_disk() {

@@ -339,10 +339,6 @@ bool SimDisk::power_loss() {
   return torn;
 }
 
-void SimDisk::fail_syncs() {
-  sync_fails_ = true;
-}
-
 std::optional<std::string> SimDisk::rot(const std::string& part) {
   std::vector<std::pair<const std::string*, Inode*>> candidates;
   for (auto& [path, inode] : names_) {

@@ -53,8 +53,8 @@ class SimDisk final : public FileSystem {
   // After `operations` more changing operations everything fails, until power_loss().
   void cut_power_after(int operations) { power_left_ = operations; }
   bool power_cut() const { return power_left_ == 0; }
-  // The next datasync() fails, and so do all after it, until heal() or a restart.
-  void fail_syncs();
+  // The next datasync() fails, and so do all after it, until a restart or `fail` is false.
+  void fail_syncs(bool fail) { sync_fails_ = fail; }
   void set_full(bool full) { full_ = full; }
   // Writes and syncs take `factor` times as long.
   void set_slowness(int factor) { slowness_ = factor; }

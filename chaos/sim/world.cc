@@ -181,6 +181,7 @@ void World::heal() {
   operator_->settle();
   for (const auto& m : members_) {
     m->disk().set_full(false);
+    m->disk().fail_syncs(false);
     m->disk().set_slowness(1);
     m->disk().misdirect_next_write({});
     m->clock().set_drift(0);
