@@ -37,9 +37,9 @@ class Invariants {
   void after_step(SimMember& member);
   // It has opened its disk again: what it promised must be there. False, and no violation, where its disk is
   // known to have forgotten.
+  bool after_restart(SimMember& member);
   // Its log was mended from the others: nothing committed may be missing of what it promised.
   void after_repair(SimMember& member);
-  bool after_restart(SimMember& member);
   // `events` were applied by `member`, whole revisions.
   void on_events(SimMember& member, const std::vector<kvstore::Event>& events);
   // What a member applied while it recovered, before anybody could look on.
