@@ -36,9 +36,8 @@ Result<void> check_self(const KvstoreConfig& config, const UrlsByName& cluster) 
     return fail(Code::kInvalidArgument,
                 "couldn't find local name \"" + config.name +
                     "\" in the initial cluster configuration: include it in --initial-cluster");
-  auto advertised = texts(config.initial_advertise_peer_urls);
-  std::ranges::sort(advertised);
-  if (advertised == self->second) return {};
+  const auto advertised = texts(config.initial_advertise_peer_urls);
+  if (same_places(advertised, self->second)) return {};
   std::string named;
   for (const auto& url : self->second) named += (named.empty() ? "" : ",") + config.name + "=" + url;
   return fail(Code::kInvalidArgument, "--initial-cluster has " + named +
@@ -91,8 +90,8 @@ Result<InitialCluster> existing_cluster(const KvstoreConfig& config, const Initi
   InitialCluster out;
   out.cluster_id = cluster_id;
   for (kvstore::MemberInfo member : members) {
-    std::ranges::sort(member.peer_urls);
-    const auto same = std::ranges::find(wanted.members, member.peer_urls, &kvstore::MemberInfo::peer_urls);
+    const auto same = std::ranges::find_if(
+        wanted.members, [&](const auto& w) { return same_places(w.peer_urls, member.peer_urls); });
     if (same == wanted.members.end())
       return invalid("unmatched member while checking PeerURLs (" + join_list(member.peer_urls) + ")");
     if (same->name == config.name) out.self = member.id;

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <vector>
 
-#include "net/address.h"
+#include "cmd/kvstore/url.h"
 
 namespace keelson::cmd {
 namespace {
@@ -45,17 +45,6 @@ std::vector<SrvRecord> look_up(const std::string& name) {
   return out;
 }
 
-bool same_place(const Url& url, const SrvRecord& record) {
-  if (url.port != std::to_string(record.port)) return false;
-  if (url.host == record.host) return true;
-  auto ours = net::resolve(url.host, url.port),
-       theirs = net::resolve(record.host, std::to_string(record.port));
-  if (!ours || !theirs) return false;
-  return std::ranges::any_of(*ours, [&](const auto& a) {
-    return std::ranges::any_of(*theirs, [&](const auto& b) { return a.ip() == b.ip(); });
-  });
-}
-
 }  // namespace
 
 Result<std::string> cluster_from_srv(const KvstoreConfig& config) {
@@ -65,13 +54,11 @@ Result<std::string> cluster_from_srv(const KvstoreConfig& config) {
   for (const auto& [scheme, service] :
        {std::pair{"https", "etcd-server-ssl"}, std::pair{"http", "etcd-server"}}) {
     for (const auto& record : look_up("_" + (service + suffix) + "._tcp." + config.discovery_srv)) {
-      const auto self = std::ranges::find_if(config.initial_advertise_peer_urls, [&](const Url& u) {
-        return u.scheme == scheme && same_place(u, record);
-      });
-      const bool own = self != config.initial_advertise_peer_urls.end();
-      const std::string url =
-          own ? self->text() : std::string(scheme) + "://" + record.host + ":" + std::to_string(record.port);
-      out += (out.empty() ? "" : ",") + (own ? config.name : std::to_string(number++)) + "=" + url;
+      const Url url{.scheme = scheme, .host = record.host, .port = std::to_string(record.port)};
+      const bool own = std::ranges::any_of(config.initial_advertise_peer_urls,
+                                           [&](const Url& u) { return same_place(u, url); });
+      // Every member must call it the same: ids are made of URLs.
+      out += (out.empty() ? "" : ",") + (own ? config.name : std::to_string(number++)) + "=" + url.text();
     }
   }
   if (out.empty())

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cmd/kvstore/comma_list.h"
+#include "net/address.h"
 
 namespace keelson::cmd {
 namespace {
@@ -83,6 +84,23 @@ std::vector<std::string> texts(const std::vector<Url>& urls) {
   std::vector<std::string> out;
   for (const auto& u : urls) out.push_back(u.text());
   return out;
+}
+
+bool same_place(const Url& a, const Url& b) {
+  if (a == b) return true;
+  if (a.scheme != b.scheme || a.port != b.port || a.is_unix()) return false;
+  const auto places_a = net::resolve(a.host, a.port), places_b = net::resolve(b.host, b.port);
+  if (!places_a || !places_b) return false;
+  return std::ranges::any_of(*places_a, [&](const auto& x) {
+    return std::ranges::any_of(*places_b, [&](const auto& y) { return x.ip() == y.ip(); });
+  });
+}
+
+bool same_places(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+  return std::ranges::is_permutation(a, b, [](const std::string& x, const std::string& y) {
+    const auto url_x = parse_url(x), url_y = parse_url(y);
+    return url_x && url_y && same_place(*url_x, *url_y);
+  });
 }
 
 Result<void> check_bind(const std::vector<Url>& urls) {

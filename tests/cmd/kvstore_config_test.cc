@@ -127,5 +127,15 @@ TEST(InitialCluster, ThisMemberMustBeInItAsItAdvertisesItself) {
       std::string::npos);
 }
 
+TEST(InitialCluster, ANameAndItsAddressAreTheSamePlace) {
+  const auto cluster = initial_cluster(
+      parse({"--name", "a", "--initial-cluster", "a=http://localhost:7001,a=http://127.0.0.1:7002",
+             "--initial-advertise-peer-urls", "http://localhost:7002,http://127.0.0.1:7001"}));
+  ASSERT_TRUE(cluster.has_value()) << cluster.error().message;
+  EXPECT_EQ(cluster->members.front().peer_urls.front(), "http://127.0.0.1:7002");
+  EXPECT_FALSE(same_places({"http://localhost:7001"}, {"http://localhost:7002"}));
+  EXPECT_FALSE(same_places({"http://localhost:7001"}, {"https://localhost:7001"}));
+}
+
 }  // namespace
 }  // namespace keelson::cmd

@@ -1,7 +1,9 @@
-"""v3 discovery: members that know only a token and where to ask become one cluster; etcd's service and ours, in either role."""
+"""Members that do not know each other become one cluster: by v3 discovery (a token, and where to ask: an etcd or a keelson), and by DNS
+SRV records."""
 import json
 
-from harness import check, wait_for
+from dns_server import DnsServer
+from harness import check, temp_dir, wait_for
 from store_cluster import StoreCluster
 
 TOKEN = "8A591FAB-1D72-41FA-BDF2-A27162FDA1E0"
@@ -57,3 +59,23 @@ def test_at_etcd():
 
 def test_at_keelson():
     meet("keelson")
+
+
+def test_by_srv_records():
+    address, domain = "127.53.0.1", "cluster.test"
+    resolver = temp_dir("dns") / "resolv.conf"
+    resolver.write_text(f"nameserver {address}\n")
+    # Each process sees a resolv.conf of its own.
+    enter = ["unshare", "-m", "sh", "-c", f'mount --bind {resolver} /etc/resolv.conf && exec "$@"', "sh"]
+    strangers = Strangers("keelson", members=3, tls=False, flags=["--discovery-srv", domain, "--discovery-srv-name", "blue"], enter=enter)
+    names = {m: f"{m.name}.{domain}" for m in strangers.members}
+    dns = DnsServer(address, {f"_etcd-server-blue._tcp.{domain}": [(m.peer_port, name) for m, name in names.items()]},
+                    {name: "127.0.0.1" for name in names.values()})
+    try:
+        with strangers as found:
+            listed = json.loads(found.ctl("member", "list", "-w", "json").stdout)["members"]
+            want = {(m.name, f"http://{name}:{m.peer_port}") for m, name in names.items()}
+            check({(m["name"], *m["peerURLs"]) for m in listed} == want, f"members: {listed}")
+            found.ctl("put", "a", "1")
+    finally:
+        dns.close()
