@@ -1,10 +1,11 @@
-// keelson kv snapshot status|restore: offline work on a store's files, with the flags and outputs of etcdutl
+// keelson kv snapshot status|restore, keelson kv log dump (kv_log.cc): offline work on a store's files, with the flags and outputs of etcdutl
 // 3.7.1. Reads snapshots of keelson and of etcd, and the database file of a stopped etcd.
 #include <cmath>
 #include <cstdio>
 
 #include "base/flags.h"
 #include "cmd/command.h"
+#include "cmd/kv_log.h"
 #include "cmd/kvstore/cluster.h"
 #include "cmd/kvstore/url.h"
 #include "kvstore/backend/etcd_reader.h"
@@ -182,12 +183,17 @@ std::vector<std::string> take_files(std::vector<std::string>& args) {
 }  // namespace
 
 int run_kv(std::vector<std::string> args) {
+  if (!args.empty() && args[0] == "log") {
+    args.erase(args.begin());
+    return run_kv_log(std::move(args));
+  }
   const bool known =
       args.size() >= 2 && args[0] == "snapshot" && (args[1] == "status" || args[1] == "restore");
   if (!known) {
     std::fprintf(stderr,
                  "usage: keelson kv snapshot status FILE [-w simple|json|table|fields]\n"
-                 "       keelson kv snapshot restore FILE --data-dir DIR [flags; --help lists them]\n");
+                 "       keelson kv snapshot restore FILE --data-dir DIR [flags; --help lists them]\n"
+                 "       keelson kv log dump DATA-DIR\n");
     return args.empty() || args[0] == "--help" ? 0 : kExitBadArgs;
   }
   const bool is_restore = args[1] == "restore";
