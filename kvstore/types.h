@@ -144,6 +144,7 @@ struct LeaseInfo {
   std::int64_t granted_ttl_s = 0;
   std::int64_t remaining_ttl_s = 0;  // -1: no such lease
   std::vector<std::string> keys;
+  Revision revision = 0;  // of the store when it was granted; of a grant alone
 };
 
 }  // namespace keelson::kvstore

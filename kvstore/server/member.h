@@ -86,7 +86,8 @@ class Member : public Store {
   virtual std::optional<Result<RangeResult>> range_now(const RangeRequest& request, const Identity& who) = 0;
   virtual Task<Result<TxnResult>> txn(TxnRequest request, Identity who) = 0;
   virtual Task<Result<LeaseInfo>> lease_grant(LeaseId id, std::int64_t ttl_s, Identity who) = 0;
-  virtual Task<Result<void>> lease_revoke(LeaseId id, Identity who) = 0;
+  // The store's revision once its keys were deleted.
+  virtual Task<Result<Revision>> lease_revoke(LeaseId id, Identity who) = 0;
   // `physical`: waits until the versions are gone.
   virtual Task<Result<void>> compact(Revision revision, bool physical) = 0;
   // Returns once this member has applied everything that was committed when it was called.

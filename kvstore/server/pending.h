@@ -49,7 +49,7 @@ struct MemberChange {
 struct Outcome {
   std::optional<Error> error;
   TxnResult txn;                    // kCommand of a transaction
-  LeaseInfo lease;                  // a grant, kKeepAlive, kTimeToLive
+  LeaseInfo lease;                  // a grant, a revocation (its revision), kKeepAlive, kTimeToLive
   std::vector<MemberInfo> members;  // kMember: all members after the change; for add the new one is the last
   std::vector<Alarm> alarms;        // an alarm command: those that changed
   AuthReply auth;                   // an auth command

@@ -226,13 +226,15 @@ void Replica::apply_lease(const Command& c, Outcome& outcome) {
     }
     auto r = state.lease_grant(c.lease, c.ttl_s, now(), effects_);
     if (r) {
-      outcome.lease = {c.lease, *r, *r, {}};
+      outcome.lease = {
+          .id = c.lease, .granted_ttl_s = *r, .remaining_ttl_s = *r, .keys = {}, .revision = state.working_revision()};
     } else {
       outcome.error = std::move(r.error());
     }
     return;
   }
   if (auto r = state.lease_revoke(c.lease, effects_); !r) outcome.error = std::move(r.error());
+  outcome.lease.revision = state.working_revision();
   revoking_.erase(c.lease);
   std::erase_if(held_, [&](const PendingPtr& p) {
     if (p->lease != c.lease) return false;

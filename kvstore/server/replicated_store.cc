@@ -265,11 +265,12 @@ Task<Result<LeaseInfo>> ReplicatedStore::lease_grant(LeaseId id, std::int64_t tt
 }
 
 Task<Result<void>> ReplicatedStore::lease_revoke(LeaseId id) {
-  return lease_revoke(id, Identity::internal());
-}
-Task<Result<void>> ReplicatedStore::lease_revoke(LeaseId id, Identity who) {
-  CO_TRY(co_await impl_->submit_command(encode_lease_revoke(id, who)));
+  CO_TRY(co_await lease_revoke(id, Identity::internal()));
   co_return Result<void>();
+}
+Task<Result<Revision>> ReplicatedStore::lease_revoke(LeaseId id, Identity who) {
+  Outcome out = CO_TRY(co_await impl_->submit_command(encode_lease_revoke(id, who)));
+  co_return out.lease.revision;
 }
 
 Task<Result<LeaseInfo>> ReplicatedStore::lease_keep_alive(LeaseId id) {

@@ -90,7 +90,7 @@ class ReplicatedStore final : public Member, public raft::TransportSink {
   Task<Result<LeaseInfo>> lease_grant(LeaseId id, std::int64_t ttl_s) override;
   Task<Result<LeaseInfo>> lease_grant(LeaseId id, std::int64_t ttl_s, Identity who) override;
   Task<Result<void>> lease_revoke(LeaseId id) override;
-  Task<Result<void>> lease_revoke(LeaseId id, Identity who) override;
+  Task<Result<Revision>> lease_revoke(LeaseId id, Identity who) override;
   Task<Result<LeaseInfo>> lease_keep_alive(LeaseId id) override;
   Task<Result<LeaseInfo>> lease_time_to_live(LeaseId id, bool keys) override;
   Task<Result<std::vector<LeaseId>>> leases() override;

@@ -221,7 +221,11 @@ TEST_F(ReplicatedStoreTest, LeasesExpireAndTakeTheirKeys) {
   open();
   EXPECT_EQ(*run(store_->leases()), std::vector<LeaseId>{77});
   EXPECT_EQ(run(store_->lease_time_to_live(77, true))->keys, std::vector<std::string>{"b"});
-  ASSERT_TRUE(run(store_->lease_revoke(77)));
+  const Revision before = store_->current_revision();
+  const auto granted = run(store_->lease_grant(0, 60, Identity::internal()));
+  ASSERT_TRUE(granted);
+  EXPECT_EQ(granted->revision, before);
+  EXPECT_EQ(run(store_->lease_revoke(77, Identity::internal())).value_or(0), before + 1);
   EXPECT_EQ(value("b"), "none");
 }
 

@@ -28,7 +28,7 @@ Task<Result<Bytes>> grant(ServiceContext* c, GrpcCall* call, std::string request
   const LeaseInfo lease =
       CO_TRY(co_await c->member.lease_grant(want.id, want.granted_ttl_s, std::move(who)));
   std::string out;
-  rpc::encode_lease_granted(c->member.header(), lease, out);
+  rpc::encode_lease_granted(with_revision(c->member.header(), lease.revision), lease, out);
   co_return Bytes(std::move(out));
 }
 
@@ -37,8 +37,8 @@ Task<Result<Bytes>> revoke(ServiceContext* c, GrpcCall* call, std::string reques
   CO_TRY(rpc::decode_lease_id(request, id));
   // Its keys are looked at where it is applied.
   Identity who = CO_TRY(require_user(*c, *call));
-  CO_TRY(co_await c->member.lease_revoke(id, std::move(who)));
-  co_return header_only(c->member.header());
+  const Revision revision = CO_TRY(co_await c->member.lease_revoke(id, std::move(who)));
+  co_return header_only(with_revision(c->member.header(), revision));
 }
 
 Task<Result<Bytes>> time_to_live(ServiceContext* c, GrpcCall* call, std::string request) {

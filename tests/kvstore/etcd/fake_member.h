@@ -48,7 +48,7 @@ class FakeMember final : public Member {
   Task<Result<LeaseInfo>> lease_grant(LeaseId id, std::int64_t ttl, Identity) override {
     return s_.lease_grant(id, ttl);
   }
-  Task<Result<void>> lease_revoke(LeaseId id, Identity) override { return s_.lease_revoke(id); }
+  Task<Result<Revision>> lease_revoke(LeaseId id, Identity who) override { return s_.lease_revoke(id, who); }
   Task<Result<LeaseInfo>> lease_keep_alive(LeaseId id) override { return s_.lease_keep_alive(id); }
   Task<Result<LeaseInfo>> lease_time_to_live(LeaseId id, bool keys) override {
     return s_.lease_time_to_live(id, keys);
