@@ -111,7 +111,7 @@ Result<InitialCluster> MemberProcess::Impl::first_members() {
   InitialCluster wanted = TRY(initial_cluster(config));
   if (config.initial_cluster_state == "new") return wanted;
   Result<raft::MemberList> list = fail(Code::kUnavailable, "nobody was asked");
-  block_on(pool.workers(),
+  block_on(pool.next(),
            store_result(raft::fetch_members(urls_of_others(wanted), to_peers, kFetchTimeout, clock, logger), &list));
   if (!list) {
     return fail(list.error().code, "cannot fetch the members of the cluster from " +

@@ -34,7 +34,8 @@ std::string members_json(const std::vector<PeerMember>& members);
 Result<std::vector<PeerMember>> parse_members_json(std::string_view json);
 
 // Asks one member after the other (by their peer URLs) until one answers. kUnavailable: none did; the message
-// says why each did not. `clock` outlives the task.
+// says why each did not. `clock` outlives the task. REQUIRES: one thread runs the executor (IoPool::next(), not
+// workers()).
 Task<Result<MemberList>> fetch_members(std::vector<std::string> urls, std::optional<net::TlsClientConfig> tls,
                                        Duration timeout_each, Clock& clock, Logger logger);
 
