@@ -60,6 +60,17 @@ StoreMetrics::StoreMetrics(std::shared_ptr<prometheus::Registry> r)
       leases_renewed(counter(*r, "etcd_debugging_lease_renewed_total", "Leases kept alive here, as leader.")),
       leases_expired(
           counter(*r, "etcd_debugging_server_lease_expired_total", "Leases found expired, as leader.")),
+      leases_granted(counter(*r, "etcd_debugging_lease_granted_total", "Leases granted.")),
+      leases_revoked(counter(*r, "etcd_debugging_lease_revoked_total", "Leases revoked, expired ones too.")),
+      ranges(counter(*r, "etcd_mvcc_range_total", "Ranges seen by this member.")),
+      puts(counter(*r, "etcd_mvcc_put_total", "Puts seen by this member.")),
+      deletes(counter(*r, "etcd_mvcc_delete_total", "Deletes seen by this member.")),
+      txns(counter(*r, "etcd_mvcc_txn_total", "Transactions of several operations seen by this member.")),
+      compacted_versions(
+          counter(*r, "etcd_debugging_mvcc_db_compaction_keys_total", "Versions dropped by compactions.")),
+      last_compaction(
+          gauge(*r, "etcd_debugging_mvcc_db_compaction_last", "When a compaction ended last, in Unix time.")),
+      auth_revision(gauge(*r, "etcd_debugging_auth_revision", "The revision of users and roles.")),
       registry_(std::move(r)) {}
 
 }  // namespace keelson::kvstore

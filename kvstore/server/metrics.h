@@ -43,6 +43,15 @@ class StoreMetrics {
   prometheus::Counter& snapshots_installed;
   prometheus::Counter& leases_renewed;
   prometheus::Counter& leases_expired;
+  prometheus::Counter& leases_granted;
+  prometheus::Counter& leases_revoked;
+  prometheus::Counter& ranges;  // operations, also those inside transactions
+  prometheus::Counter& puts;
+  prometheus::Counter& deletes;
+  prometheus::Counter& txns;  // of more than one operation
+  prometheus::Counter& compacted_versions;
+  prometheus::Gauge& last_compaction;
+  prometheus::Gauge& auth_revision;
 
  private:
   explicit StoreMetrics(std::shared_ptr<prometheus::Registry> registry);

@@ -24,6 +24,26 @@ bool may_put(const TxnRequest& request) {
   return false;
 }
 
+// Returns how many operations it was.
+std::size_t count_operation(StoreMetrics& m, const TxnOpResult& op) {
+  switch (op.kind) {
+    case TxnOp::Kind::kRange:
+      m.ranges.Increment();
+      return 1;
+    case TxnOp::Kind::kPut:
+      m.puts.Increment();
+      return 1;
+    case TxnOp::Kind::kDelete:
+      m.deletes.Increment();
+      return 1;
+    case TxnOp::Kind::kTxn:
+      break;
+  }
+  std::size_t n = 0;
+  for (const auto& inner : op.responses) n += count_operation(m, inner);
+  return n;
+}
+
 }  // namespace
 
 void Replica::apply_some() {
@@ -196,6 +216,9 @@ void Replica::apply_txn(const Command& c, Outcome& outcome) {
   }
   auto r = mvcc_->state->txn(c.txn, effects_);
   if (r) {
+    std::size_t n = 0;
+    for (const auto& op : r->responses) n += count_operation(*deps_.metrics, op);
+    if (n > 1) deps_.metrics->txns.Increment();
     outcome.txn = std::move(*r);
     return;
   }
@@ -226,14 +249,22 @@ void Replica::apply_lease(const Command& c, Outcome& outcome) {
     }
     auto r = state.lease_grant(c.lease, c.ttl_s, now(), effects_);
     if (r) {
-      outcome.lease = {
-          .id = c.lease, .granted_ttl_s = *r, .remaining_ttl_s = *r, .keys = {}, .revision = state.working_revision()};
+      deps_.metrics->leases_granted.Increment();
+      outcome.lease = {.id = c.lease,
+                       .granted_ttl_s = *r,
+                       .remaining_ttl_s = *r,
+                       .keys = {},
+                       .revision = state.working_revision()};
     } else {
       outcome.error = std::move(r.error());
     }
     return;
   }
-  if (auto r = state.lease_revoke(c.lease, effects_); !r) outcome.error = std::move(r.error());
+  if (auto r = state.lease_revoke(c.lease, effects_); !r) {
+    outcome.error = std::move(r.error());
+  } else {
+    deps_.metrics->leases_revoked.Increment();
+  }
   outcome.lease.revision = state.working_revision();
   revoking_.erase(c.lease);
   std::erase_if(held_, [&](const PendingPtr& p) {
@@ -382,8 +413,11 @@ void Replica::run_compaction() {
   State& state = *mvcc_->state;
   if (!state.compacting() || mvcc_->backend->pending_bytes() >= kBackendBytesMax) return;
   const bool done = state.compact_step(options_.compaction_keys_per_step, effects_);
+  deps_.metrics->compacted_versions.Increment(static_cast<double>(effects_.dropped.size()));
   commit_effects();
   if (!done) return;
+  deps_.metrics->last_compaction.Set(
+      std::chrono::duration<double>(deps_.clock->wall().time_since_epoch()).count());
   deps_.logger.info("compaction done", {{"revision", state.compacted().load()}});
   for (auto& p : std::exchange(compact_waiters_, {})) {
     p->outcome.applied = applied_;

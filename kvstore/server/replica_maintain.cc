@@ -190,6 +190,7 @@ void Replica::report_metrics() {
   m.compact_revision.Set(static_cast<double>(meta_.compacted));
   m.leases.Set(static_cast<double>(state.leases().size()));
   m.quota.Set(static_cast<double>(options_.quota_bytes));
+  m.auth_revision.Set(static_cast<double>(auth_.view()->revision));
   if (now() < next_sizes_) return;
   next_sizes_ = now() + std::chrono::seconds(1);
   const std::uint64_t in_use = state.stored_bytes();

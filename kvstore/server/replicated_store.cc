@@ -59,7 +59,8 @@ class ReplicatedStore::Impl {
     return submit(std::move(p));
   }
 
-  Result<RangeResult> read(const RangeRequest& request) const {
+  Result<RangeResult> read(const RangeRequest& request) {
+    metrics.ranges.Increment();
     const MvccPtr mvcc = published().mvcc();
     const SnapshotPtr snapshot = mvcc->state->snapshot();
     return read_range(snapshot->view(), mvcc->state->read_context(), request);

@@ -1,7 +1,10 @@
 #include "kvstore/server/etcd/api_metrics.h"
 
+#include <algorithm>
+
 #include "kvstore/server/etcd/errors.h"
 #include "kvstore/server/etcd/leader_monitor.h"
+#include "kvstore/server/member_id.h"
 
 namespace keelson::kvstore::etcd {
 namespace {
@@ -29,6 +32,14 @@ ClientMetric counter(std::uint64_t v, std::vector<ClientMetric::Label> labels = 
 MetricFamily one(const char* name, const char* help, std::uint64_t v) {
   MetricFamily f = family(name, help, MetricType::Counter);
   f.metric.push_back(counter(v));
+  return f;
+}
+// What a gauge of value 1 says by its label.
+MetricFamily known(const char* name, const char* help, const char* label, std::string value) {
+  MetricFamily f = family(name, help, MetricType::Gauge);
+  ClientMetric& m = f.metric.emplace_back();
+  m.label = {{label, std::move(value)}};
+  m.gauge.value = 1;
   return f;
 }
 void bump(std::atomic<std::uint64_t>& c, std::uint64_t by = 1) {
@@ -130,6 +141,18 @@ void ApiMetrics::note_check(const std::string& type, const std::string& name, bo
   ++(ok ? c.successes : c.errors);
 }
 
+MetricFamily ApiMetrics::watch_streams() const {
+  auto f = family("etcd_debugging_mvcc_watch_stream_total", "Watch streams under way.", MetricType::Gauge);
+  double open = 0;
+  for (const auto& m : methods_) {
+    if (m->name != "Watch" || m->service != "etcdserverpb.Watch") continue;
+    open = static_cast<double>(get(m->started));
+    for (const auto& n : m->handled) open -= static_cast<double>(get(n));
+  }
+  f.metric.emplace_back().gauge.value = std::max(open, 0.0);
+  return f;
+}
+
 std::vector<MetricFamily> ApiMetrics::Collect() const {
   auto started =
       family("grpc_server_started_total", "Total number of RPCs started on the server.", MetricType::Counter);
@@ -178,6 +201,16 @@ std::vector<MetricFamily> ApiMetrics::Collect() const {
                     get(health_success_)));
   out.push_back(
       one("etcd_server_health_failures", "The total number of failed health checks", get(health_failures_)));
+  out.push_back(known("etcd_server_version",
+                      "Which version is running. 1 for 'server_version' label with current version.",
+                      "server_version", std::string(kServerVersion)));
+  out.push_back(known("etcd_cluster_version",
+                      "Which version is running. 1 for 'cluster_version' label with current cluster version",
+                      "cluster_version", std::string(kClusterVersion.substr(0, kClusterVersion.rfind('.')))));
+  out.push_back(known("etcd_server_id",
+                      "Server or member ID in hexadecimal format. 1 for 'server_id' label with current ID.",
+                      "server_id", id_text(c_.member.header().member_id)));
+  out.push_back(watch_streams());
   std::lock_guard lock(mu_);
   auto clients = family("etcd_server_client_requests_total",
                         "The total number of client requests per client version.", MetricType::Counter);

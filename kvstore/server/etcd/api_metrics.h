@@ -65,6 +65,7 @@ class ApiMetrics final : public net::GrpcInterceptor, public prometheus::Collect
     Counter requests{0};
   };
   void note_client(bool stream, std::string_view version);
+  prometheus::MetricFamily watch_streams() const;
 
   ServiceContext& c_;
   const bool timed_;
