@@ -89,6 +89,7 @@ Task<Result<void>> shake_hands(std::shared_ptr<Wire> wire) {
   for (;;) {
     const Wire::State state = wire->handshake();
     if (state == Wire::State::kOk) co_return Result<void>();
+    if (state == Wire::State::kEnd) co_return fail(Code::kUnavailable, "ended within the TLS handshake");
     if (state != Wire::State::kAgain) co_return fail(Code::kUnauthenticated, wire->failure());
     if (wire->blocked()) {
       co_await wire->wait_writable();
@@ -96,6 +97,17 @@ Task<Result<void>> shake_hands(std::shared_ptr<Wire> wire) {
       co_await wire->wait_readable();
     }
   }
+}
+
+// Who merely goes away again (a probe of the port) is no warning.
+void log_rejection(const ServerShared& shared, const ConnectionInfo& info, const Error& why) {
+  const std::string& name = shared.options.name;
+  const bool told = !name.empty() && why.code == Code::kUnauthenticated;
+  const auto say = told ? &Logger::warn : &Logger::debug;
+  (shared.logger.*say)(
+      "rejected connection on " + (name.empty() ? "server" : name),
+      {{"remote-addr", info.remote_address + ":" + std::to_string(info.remote_port)}, {"error", why.message}},
+      Logger::Caller::current());
 }
 
 class ServerImpl final : public Server {
@@ -235,8 +247,9 @@ Task<> ServerImpl::admit_wire(std::shared_ptr<ServerShard> shard, std::shared_pt
                               std::shared_ptr<ConnectionInfo> info) {
   const auto shaken = co_await shake_hands(wire);
   if (!shaken) {
-    shard->shared->logger.debug("TLS handshake failed",
-                                {{"remote", info->remote_address}, {"error", shaken.error().message}});
+    const std::string why = verify_failure(wire->ssl());
+    log_rejection(*shard->shared, *info,
+                  why.empty() ? shaken.error() : Error{.code = Code::kUnauthenticated, .message = why});
     co_return;
   }
   Sniffed sniffed;
@@ -244,9 +257,10 @@ Task<> ServerImpl::admit_wire(std::shared_ptr<ServerShard> shard, std::shared_pt
   if (wire->ssl() != nullptr) {
     info->peer = peer_certificate(wire->ssl());
     const auto& tls = shard->shared->options.tls;
-    if (tls && tls->accept && !tls->accept(info->peer.get())) {
-      shard->shared->logger.warn("rejected connection: its certificate is not accepted",
-                                 {{"remote", info->remote_address}});
+    if (tls && tls->accept && !info->peer && !tls->accept(nullptr)) {
+      log_rejection(*shard->shared, *info,
+                    {.code = Code::kUnauthenticated,
+                     .message = "client certificate authentication failed: there is none"});
       co_return;
     }
     alpn = alpn_protocol(wire->ssl());

@@ -22,14 +22,15 @@ struct TlsServerConfig {
   // True: a connection without a valid client certificate is refused (store peers). False: certificates are
   // optional, an unverifiable one is refused in the handshake.
   bool require_client_certificate = false;
-  // Revoked client certificates; empty: none are.
-  std::string crl_pem;
+  // Revoked client certificates, as PEM or DER; empty: none are. Their serial numbers count, not who signed
+  // the list nor when, as with etcd.
+  std::string crl;
   // 12 or 13; 0: 12 at least, the newest at most.
   int min_version = 0, max_version = 0;
   // TLS 1.2 suites by IANA (or Go) name; empty: ECDHE with AES-GCM or ChaCha20. kInvalidArgument for unknown
   // ones.
   std::vector<std::string> cipher_suites;
-  // A last word on a verified client certificate (null: none was sent); false closes the connection. Empty:
+  // A last word on a verified client certificate (null: none was sent); false fails the handshake. Empty:
   // yes.
   std::function<bool(const PeerCertificate*)> accept;
 };
@@ -38,6 +39,9 @@ struct ServerOptions {
   std::string address = "127.0.0.1";  // or "unix:/path"
   std::uint16_t port = 0;             // 0 picks a free one
   std::optional<TlsServerConfig> tls;
+  // How the log calls this server when it turns somebody away, as a warning: "client endpoint". Empty: said
+  // at the debug level alone.
+  std::string name;
   // With `tls`: who does not begin with a TLS handshake is served in plain text, on the same port.
   bool plain_too = false;
   std::size_t max_header_bytes = 64 * 1024;

@@ -10,6 +10,7 @@
 #include <openssl/x509v3.h>
 
 #include <ctime>
+#include <set>
 
 namespace keelson::net {
 namespace {
@@ -65,14 +66,41 @@ Result<void> trust(SSL_CTX* ctx, std::string_view pem, bool announce) {
   return {};
 }
 
-Result<void> use_crl(SSL_CTX* ctx, std::string_view pem) {
-  const BioPtr bio = memory(pem);
-  const std::unique_ptr<X509_CRL, decltype(&X509_CRL_free)> crl(
-      PEM_read_bio_X509_CRL(bio.get(), nullptr, nullptr, nullptr), X509_CRL_free);
-  X509_STORE* store = SSL_CTX_get_cert_store(ctx);
-  if (!crl || X509_STORE_add_crl(store, crl.get()) != 1) return ssl_failure("certificate revocation list");
-  X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
-  return {};
+// What a server asks of a certificate besides a good chain; lives in its context.
+struct Scrutiny {
+  std::set<std::string> revoked;  // serial numbers
+  std::function<bool(const PeerCertificate*)> accept;
+};
+
+std::string bytes_of(const ASN1_INTEGER* serial) {
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(serial)),
+          static_cast<std::size_t>(ASN1_STRING_length(serial))};
+}
+
+// As etcd reads it: serial numbers alone count, an old list is as good as a new one.
+Result<std::set<std::string>> revoked_serials(std::string_view crl_text) {
+  using CrlPtr = std::unique_ptr<X509_CRL, decltype(&X509_CRL_free)>;
+  BioPtr bio = memory(crl_text);
+  CrlPtr crl(PEM_read_bio_X509_CRL(bio.get(), nullptr, nullptr, nullptr), X509_CRL_free);
+  if (!crl) {
+    ERR_clear_error();
+    bio = memory(crl_text);
+    crl.reset(d2i_X509_CRL_bio(bio.get(), nullptr));
+  }
+  if (!crl) return ssl_failure("certificate revocation list");
+  std::set<std::string> out;
+  STACK_OF(X509_REVOKED)* list = X509_CRL_get_REVOKED(crl.get());
+  for (int i = 0; i < sk_X509_REVOKED_num(list); ++i) {
+    out.insert(bytes_of(X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(list, i))));
+  }
+  return out;
+}
+
+int scrutiny_index() {
+  static const int kIndex = SSL_CTX_get_ex_new_index(
+      0, nullptr, nullptr, nullptr,
+      [](void*, void* data, CRYPTO_EX_DATA*, int, long, void*) { delete static_cast<Scrutiny*>(data); });
+  return kIndex;
 }
 
 // OpenSSL's name of a TLS 1.2 suite that is given by its IANA or Go name.
@@ -178,14 +206,58 @@ void read_alternative_names(const X509* cert, PeerCertificate& out) {
   GENERAL_NAMES_free(names);
 }
 
+std::shared_ptr<const PeerCertificate> describe(const X509* cert) {
+  auto out = std::make_shared<PeerCertificate>();
+  read_subject(cert, *out);
+  read_alternative_names(cert, *out);
+  if (BIGNUM* serial = ASN1_INTEGER_to_BN(X509_get0_serialNumber(cert), nullptr)) {
+    char* text = BN_bn2hex(serial);
+    out->serial_hex = text;
+    OPENSSL_free(text);
+    BN_free(serial);
+  }
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned digest_len = 0;
+  if (X509_digest(cert, EVP_sha256(), digest, &digest_len) == 1)
+    out->der_sha256_hex = hex(digest, digest_len);
+  std::tm tm{};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) == 1) out->not_after_unix = ::timegm(&tm);
+  return out;
+}
+
+// Called for each certificate of a client's chain, the last authority first.
+int scrutinize(int chain_ok, X509_STORE_CTX* store) {
+  if (chain_ok != 1) return 0;
+  const auto* ssl =
+      static_cast<const SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  const auto* wanted =
+      static_cast<const Scrutiny*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), scrutiny_index()));
+  const X509* cert = X509_STORE_CTX_get_current_cert(store);
+  if (wanted->revoked.contains(bytes_of(X509_get0_serialNumber(cert)))) {
+    X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REVOKED);
+    return 0;
+  }
+  if (X509_STORE_CTX_get_error_depth(store) == 0 && wanted->accept && !wanted->accept(describe(cert).get())) {
+    X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);  // its alert is bad_certificate, as Go's
+    return 0;
+  }
+  return 1;
+}
+
 }  // namespace
 
 std::string take_ssl_errors() {
   std::string out;
   while (const unsigned long e = ERR_get_error()) {
+    if (!out.empty()) out += "; ";
+    // What the other side says of us is worded as Go's programs word it: people search their logs for it.
+    const int reason = ERR_GET_REASON(e);
+    if (ERR_GET_LIB(e) == ERR_LIB_SSL && reason > SSL_AD_REASON_OFFSET) {
+      out += std::string("remote error: tls: ") + SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET);
+      continue;
+    }
     char text[256];
     ERR_error_string_n(e, text, sizeof text);
-    if (!out.empty()) out += "; ";
     out += text;
   }
   return out.empty() ? "no detail" : out;
@@ -196,11 +268,15 @@ Result<SslContext> make_server_context(const TlsServerConfig& config) {
   TRY(use_certificate(ctx.get(), config.certificate_chain_pem, config.private_key_pem));
   if (!config.client_ca_pem.empty()) {
     TRY(trust(ctx.get(), config.client_ca_pem, true));
+    auto scrutiny = std::make_unique<Scrutiny>();
+    if (!config.crl.empty()) scrutiny->revoked = TRY(revoked_serials(config.crl));
+    scrutiny->accept = config.accept;
+    SSL_CTX_set_ex_data(ctx.get(), scrutiny_index(), scrutiny.release());
     SSL_CTX_set_verify(
         ctx.get(),
-        SSL_VERIFY_PEER | (config.require_client_certificate ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), nullptr);
+        SSL_VERIFY_PEER | (config.require_client_certificate ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+        scrutinize);
   }
-  if (!config.crl_pem.empty()) TRY(use_crl(ctx.get(), config.crl_pem));
   TRY(restrict_protocol(ctx.get(), config));
   SSL_CTX_set_alpn_select_cb(ctx.get(), select_alpn, nullptr);
   return ctx;
@@ -250,22 +326,15 @@ Result<SSL*> make_client_session(const SslContext& context, const TlsClientConfi
 std::shared_ptr<const PeerCertificate> peer_certificate(const SSL* ssl) {
   const X509* cert = SSL_get0_peer_certificate(ssl);
   if (cert == nullptr || SSL_get_verify_result(ssl) != X509_V_OK) return nullptr;
-  auto out = std::make_shared<PeerCertificate>();
-  read_subject(cert, *out);
-  read_alternative_names(cert, *out);
-  if (BIGNUM* serial = ASN1_INTEGER_to_BN(X509_get0_serialNumber(cert), nullptr)) {
-    char* text = BN_bn2hex(serial);
-    out->serial_hex = text;
-    OPENSSL_free(text);
-    BN_free(serial);
-  }
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned digest_len = 0;
-  if (X509_digest(cert, EVP_sha256(), digest, &digest_len) == 1)
-    out->der_sha256_hex = hex(digest, digest_len);
-  std::tm tm{};
-  if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) == 1) out->not_after_unix = ::timegm(&tm);
-  return out;
+  return describe(cert);
+}
+
+std::string verify_failure(const SSL* ssl) {
+  const long result = SSL_get_verify_result(ssl);
+  if (result == X509_V_OK) return {};
+  if (result == X509_V_ERR_CERT_REJECTED)
+    return "client certificate authentication failed: its name is not allowed";
+  return std::string("tls: failed to verify certificate: ") + X509_verify_cert_error_string(result);
 }
 
 std::string_view alpn_protocol(const SSL* ssl) {

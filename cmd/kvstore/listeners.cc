@@ -19,9 +19,10 @@ bool has_other_scheme(const std::vector<Url>& urls, const Url& url) {
 
 }  // namespace
 
-Listeners::Listeners(const KvstoreConfig& config, TlsFiles tls, std::vector<Executor> executors, Clock& clock,
-                     Logger logger)
+Listeners::Listeners(const KvstoreConfig& config, std::string name, TlsFiles tls,
+                     std::vector<Executor> executors, Clock& clock, Logger logger)
     : config_(config),
+      name_(std::move(name)),
       tls_(std::move(tls)),
       executors_(std::move(executors)),
       clock_(clock),
@@ -31,6 +32,7 @@ Listeners::Listeners(const KvstoreConfig& config, TlsFiles tls, std::vector<Exec
 Result<void> Listeners::listen(const std::vector<Url>& urls, net::Handler& handler) {
   for (const Url& url : urls) {
     net::ServerOptions o;
+    o.name = name_;
     o.address = url.is_unix() ? "unix:" + url.host : url.host == "localhost" ? "127.0.0.1" : url.host;
     if (!url.is_unix()) std::from_chars(url.port.data(), url.port.data() + url.port.size(), o.port);
     o.plain_too = has_other_scheme(urls, url);

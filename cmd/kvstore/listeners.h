@@ -17,8 +17,9 @@ namespace keelson::cmd {
 
 class Listeners {
  public:
-  // All outlive this; `config` is the whole member's, `tls` this side's.
-  Listeners(const KvstoreConfig& config, TlsFiles tls, std::vector<Executor> executors, Clock& clock, Logger logger);
+  // All outlive this; `config` is the whole member's, `tls` this side's, `name` what the log calls it.
+  Listeners(const KvstoreConfig& config, std::string name, TlsFiles tls, std::vector<Executor> executors,
+            Clock& clock, Logger logger);
 
   // Listens on all of `urls` at once. kInvalidArgument: certificates; others: an address cannot be had.
   Result<void> listen(const std::vector<Url>& urls, net::Handler& handler);
@@ -36,6 +37,7 @@ class Listeners {
     bool tls = false;
   };
   const KvstoreConfig& config_;
+  const std::string name_;
   const TlsFiles tls_;
   const std::vector<Executor> executors_;
   Clock& clock_;

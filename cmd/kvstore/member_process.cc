@@ -177,7 +177,7 @@ Result<void> MemberProcess::Impl::start_peers() {
   };
   o.is_removed = [this](raft::NodeId id) { return store->cluster_state()->removed.contains(id.value()); };
   transport = raft::HttpTransport::create(std::move(o));
-  peers = std::make_unique<Listeners>(config, peer_files, pool.executors(), clock, logger.named("peers"));
+  peers = std::make_unique<Listeners>(config, "peer endpoint", peer_files, pool.executors(), clock, logger.named("peers"));
   return peers->listen(config.listen_peer_urls, transport->handler());
 }
 
@@ -203,7 +203,7 @@ Result<void> MemberProcess::Impl::start_clients() {
     return fail(Code::kInvalidArgument,
                 "client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url");
   }
-  clients = std::make_unique<Listeners>(config, client_files, pool.executors(), clock, logger.named("clients"));
+  clients = std::make_unique<Listeners>(config, "client endpoint", client_files, pool.executors(), clock, logger.named("clients"));
   TRY(clients->listen(config.listen_client_urls, *gate));
   TRY(clients->listen(config.listen_client_http_urls, *gate));
   TRY(clients->listen(config.listen_metrics_urls, api->metrics_handler()));

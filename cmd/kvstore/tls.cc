@@ -78,7 +78,7 @@ Result<net::TlsServerConfig> server_tls(const KvstoreConfig& config, const TlsFi
     return fail(Code::kInvalidArgument,
                 "client certificates are asked for, but no trusted CA file is given to verify them");
   }
-  if (!tls.crl_file.empty()) out.crl_pem = TRY(read_file(tls.crl_file));
+  if (!tls.crl_file.empty()) out.crl = TRY(read_file(tls.crl_file));
   out.min_version = version_number(config.tls_min_version);
   out.max_version = version_number(config.tls_max_version);
   out.cipher_suites = split_list(config.cipher_suites);

@@ -1,4 +1,6 @@
 // The server and the client against each other, over TLS, TCP and unix sockets, in both protocols.
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -13,6 +15,37 @@ class Http : public HttpFixture, public ::testing::WithParamInterface<bool> {
  protected:
   bool http1() const { return GetParam(); }
 };
+
+// A list that revokes one certificate and is out of date.
+std::string crl_of(const auth::KeyPair& ca, const std::string& revoked_pem, bool pem) {
+  const auto bio = [](const std::string& s) { return BIO_new_mem_buf(s.data(), static_cast<int>(s.size())); };
+  BIO* cert_bio = bio(revoked_pem);
+  BIO* key_bio = bio(ca.key_pem);
+  X509* cert = PEM_read_bio_X509(cert_bio, nullptr, nullptr, nullptr);
+  EVP_PKEY* key = PEM_read_bio_PrivateKey(key_bio, nullptr, nullptr, nullptr);
+  X509_CRL* crl = X509_CRL_new();
+  X509_REVOKED* entry = X509_REVOKED_new();
+  ASN1_TIME* time = ASN1_TIME_set(nullptr, 1'600'000'000);
+  X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(cert));
+  X509_REVOKED_set_revocationDate(entry, time);
+  X509_CRL_add0_revoked(crl, entry);
+  X509_CRL_set_version(crl, 1);
+  X509_CRL_set_issuer_name(crl, X509_get_issuer_name(cert));
+  X509_CRL_set1_lastUpdate(crl, time);
+  X509_CRL_set1_nextUpdate(crl, time);
+  X509_CRL_sign(crl, key, EVP_sha256());
+  BIO* out = BIO_new(BIO_s_mem());
+  pem ? PEM_write_bio_X509_CRL(out, crl) : i2d_X509_CRL_bio(out, crl);
+  char* data = nullptr;
+  const long n = BIO_get_mem_data(out, &data);
+  std::string text(data, static_cast<std::size_t>(n));
+  for (BIO* b : {cert_bio, key_bio, out}) BIO_free(b);
+  ASN1_TIME_free(time);
+  X509_CRL_free(crl);
+  X509_free(cert);
+  EVP_PKEY_free(key);
+  return text;
+}
 
 INSTANTIATE_TEST_SUITE_P(Protocols, Http, ::testing::Values(true, false),
                          [](const auto& p) { return p.param ? "h1" : "h2"; });
@@ -54,6 +87,34 @@ TEST_P(Http, RefusesWrongAuthorities) {
   serve(strict);
   EXPECT_FALSE(get(*client(tls_client(http1(), false)), "/hello").has_value());
   EXPECT_TRUE(get(*client(tls_client(http1())), "/hello").has_value());
+}
+
+TEST_P(Http, RefusesRevokedAndUnwantedCertificates) {
+  serve(tls_options());
+  ASSERT_TRUE(get(*client(tls_client(http1())), "/hello").has_value());
+  for (const bool pem : {true, false}) {
+    ServerOptions o = tls_options();
+    o.tls->crl = crl_of(pki().ca, pki().client.certificate_pem, pem);
+    run(server_->stop(Duration::zero()));
+    serve(o);
+    EXPECT_FALSE(get(*client(tls_client(http1())), "/hello").has_value());
+    EXPECT_TRUE(get(*client(tls_client(http1(), false)), "/hello").has_value());
+    o.tls->crl = crl_of(pki().ca, pki().server.certificate_pem, pem);
+    run(server_->stop(Duration::zero()));
+    serve(o);
+    EXPECT_TRUE(get(*client(tls_client(http1())), "/hello").has_value());
+  }
+  ServerOptions picky = tls_options();
+  picky.tls->require_client_certificate = true;
+  picky.tls->accept = [](const PeerCertificate* cert) {
+    return cert != nullptr && cert->common_name == "eve";
+  };
+  run(server_->stop(Duration::zero()));
+  serve(picky);
+  const auto refused = get(*client(tls_client(http1())), "/hello");
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_NE(refused.error().message.find("remote error: tls: bad certificate"), std::string::npos)
+      << refused.error().message;
 }
 
 TEST_P(Http, BodiesAndTheirBound) {
@@ -350,7 +411,10 @@ TEST_F(PlainHttp, ExpectContinue) {
 TEST_F(PlainHttp, SendsAwayWhoPingsTooOften) {
   const std::string preface("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 24 + 9);
   const std::string ping("\0\0\x08\6\0\0\0\0\0pingping", 17);
-  const std::string goaway_eof("\0\0\0\x0b" "too_many_pings", 18);
+  const std::string goaway_eof(
+      "\0\0\0\x0b"
+      "too_many_pings",
+      18);
   ServerOptions o;
   o.ping_interval_min = std::chrono::seconds(5);
   serve(o);
