@@ -7,6 +7,7 @@
 #include "cmd/command.h"
 #include "cmd/kv_log.h"
 #include "cmd/kvstore/cluster.h"
+#include "cmd/kvstore/comma_list.h"
 #include "cmd/kvstore/url.h"
 #include "kvstore/backend/etcd_reader.h"
 #include "kvstore/server/etcd_import.h"
@@ -145,6 +146,9 @@ Result<void> restore_to(const std::string& path, const KvFlags& f) {
   // Refused before anything is written.
   TRY(reader->status());
   const auto done = TRY(kvstore::import_etcd(*reader, posix_file_system(), o));
+  for (const auto& m : cluster.members) {
+    std::fprintf(stderr, "added member %s %s\n", m.name.c_str(), join_list(m.peer_urls).c_str());
+  }
   std::fprintf(stderr, "restored snapshot %s to %s: revision %lld, %zu keys\n", path.c_str(),
                o.data_dir.c_str(), static_cast<long long>(done.revision), done.keys);
   return {};

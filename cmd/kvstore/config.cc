@@ -130,6 +130,9 @@ Result<void> check_discovery(const DiscoveryConfig& d) {
 Result<void> check_cluster(const KvstoreConfig& c, const KvstoreTexts& t) {
   TRY(one_of("initial-cluster-state", c.initial_cluster_state, {"new", "existing"}));
   TRY(one_of("auto-compaction-mode", c.auto_compaction_mode, {"periodic", "revision"}));
+  const auto& v2 = t.v2_deprecation;
+  if (v2 != "" && v2 != "write-only" && v2 != "write-only-drop-data" && v2 != "gone")
+    return bad("invalid value \"" + v2 + "\" for flag -v2-deprecation: invalid value \"" + v2 + "\"");
   if (!t.discovery.empty())
     return bad("--discovery: v2 discovery is gone: use --discovery-token and --discovery-endpoints");
   TRY(check_discovery(c.discovery));

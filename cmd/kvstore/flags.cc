@@ -125,6 +125,7 @@ void bind_observing(FlagSet& set, KvstoreConfig& c, KvstoreTexts& t) {
   set.add("config-file", &t.config_file,
           "YAML file with the configuration; flags and environment are then ignored");
   set.add("version", &t.version, "print the version and exit");
+  set.add("v2-deprecation", &t.v2_deprecation, "nothing is left of the v2 store: no effect");
   set.add("discovery", &t.discovery, "v2 discovery is gone: use --initial-cluster");
 }
 
@@ -141,7 +142,6 @@ void bind_ignored(FlagSet& set) {
                            "compaction-sleep-interval",
                            "bootstrap-defrag-threshold-megabytes",
                            "downgrade-check-time",
-                           "v2-deprecation",
                            "corrupt-check-time",
                            "compact-hash-check-time",
                            "discovery-keepalive-time",

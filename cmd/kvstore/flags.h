@@ -19,6 +19,7 @@ struct KvstoreTexts {
   std::string client_allowed_hostnames, peer_allowed_cns, peer_allowed_hostnames;
   std::string config_file;
   std::string discovery;
+  std::string v2_deprecation;
   bool version = false;
 };
 

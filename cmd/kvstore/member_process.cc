@@ -112,14 +112,15 @@ Result<InitialCluster> MemberProcess::Impl::first_members() {
   if (config.initial_cluster_state == "new") return wanted;
   Result<raft::MemberList> list = fail(Code::kUnavailable, "nobody was asked");
   block_on(pool.next(),
-           store_result(raft::fetch_members(urls_of_others(wanted), to_peers, kFetchTimeout, clock, logger), &list));
+           store_result(raft::fetch_members(urls_of_others(wanted), to_peers, kFetchTimeout, clock, logger),
+                        &list));
   if (!list) {
     return fail(list.error().code, "cannot fetch the members of the cluster from " +
-                                       join_list(urls_of_others(wanted)) + ": " +
-                                       list.error().message);
+                                       join_list(urls_of_others(wanted)) + ": " + list.error().message);
   }
   std::vector<kvstore::MemberInfo> members;
-  for (const auto& m : list->members) members.push_back({m.id, m.name, m.peer_urls, m.client_urls, m.learner});
+  for (const auto& m : list->members)
+    members.push_back({m.id, m.name, m.peer_urls, m.client_urls, m.learner});
   return existing_cluster(config, wanted, list->cluster_id, members);
 }
 
@@ -127,7 +128,8 @@ Result<InitialCluster> MemberProcess::Impl::discovered_members() {
   KvstoreConfig named = config;
   named.initial_cluster = self_as_cluster(config);
   const std::uint64_t self = TRY(initial_cluster(named)).self;
-  named.initial_cluster = TRY(discover_cluster(config.discovery, self, named.initial_cluster, pool, clock, logger));
+  named.initial_cluster =
+      TRY(discover_cluster(config.discovery, self, named.initial_cluster, pool, clock, logger));
   return initial_cluster(named);
 }
 
@@ -177,20 +179,22 @@ Result<void> MemberProcess::Impl::start_peers() {
   };
   o.is_removed = [this](raft::NodeId id) { return store->cluster_state()->removed.contains(id.value()); };
   transport = raft::HttpTransport::create(std::move(o));
-  peers = std::make_unique<Listeners>(config, "peer endpoint", peer_files, pool.executors(), clock, logger.named("peers"));
+  peers = std::make_unique<Listeners>(config, "peer endpoint", peer_files, pool.executors(), clock,
+                                      logger.named("peers"));
   return peers->listen(config.listen_peer_urls, transport->handler());
 }
 
 Result<void> MemberProcess::Impl::build_api() {
-  auto tokens = TRY(kvstore::etcd::parse_auth_token(config.auth_token, [](const std::string& path) { return read_file(path); }));
+  auto tokens = TRY(kvstore::etcd::parse_auth_token(config.auth_token,
+                                                    [](const std::string& path) { return read_file(path); }));
   tokens.simple_ttl = std::chrono::seconds(config.auth_token_ttl_s);
-  authenticator = std::make_unique<kvstore::etcd::TokenAuthenticator>(*store, clock, logger, std::move(tokens),
-                                                                      config.client_tls.client_cert_auth);
-  api = std::make_unique<kvstore::etcd::EtcdApi>(*store, clock, logger.named("api"), *authenticator, api_options(config),
-                                                 &registry);
-  kvstore::etcd::register_auth(api->context(), *authenticator,
-                               {.workers = pool.workers(), .bcrypt_cost = static_cast<int>(config.bcrypt_cost)},
-                               api->router());
+  authenticator = std::make_unique<kvstore::etcd::TokenAuthenticator>(
+      *store, clock, logger, std::move(tokens), config.client_tls.client_cert_auth);
+  api = std::make_unique<kvstore::etcd::EtcdApi>(*store, clock, logger.named("api"), *authenticator,
+                                                 api_options(config), &registry);
+  kvstore::etcd::register_auth(
+      api->context(), *authenticator,
+      {.workers = pool.workers(), .bcrypt_cost = static_cast<int>(config.bcrypt_cost)}, api->router());
   kvstore::etcd::register_lock(api->context(), api->router());
   kvstore::etcd::register_election(api->context(), api->router());
   api->seal();
@@ -203,7 +207,8 @@ Result<void> MemberProcess::Impl::start_clients() {
     return fail(Code::kInvalidArgument,
                 "client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url");
   }
-  clients = std::make_unique<Listeners>(config, "client endpoint", client_files, pool.executors(), clock, logger.named("clients"));
+  clients = std::make_unique<Listeners>(config, "client endpoint", client_files, pool.executors(), clock,
+                                        logger.named("clients"));
   TRY(clients->listen(config.listen_client_urls, *gate));
   TRY(clients->listen(config.listen_client_http_urls, *gate));
   TRY(clients->listen(config.listen_metrics_urls, api->metrics_handler()));
@@ -219,6 +224,11 @@ void MemberProcess::Impl::serve_clients() {
   logger.info("ready to serve client requests", {{"member", kvstore::id_text(store->id())},
                                                  {"cluster", kvstore::id_text(store->cluster())},
                                                  {"urls", join_list(texts(config.listen_client_urls))}});
+  for (const Url& url : config.listen_client_urls) {
+    logger.info(url.tls() ? "serving client traffic securely"
+                          : "serving client traffic insecurely; this is strongly discouraged!",
+                {{"address", url.text()}});
+  }
   notify_ready();
 }
 
@@ -237,7 +247,8 @@ Task<> MemberProcess::Impl::hand_over() {
   if (target == 0) co_return;
   logger.info("handing over leadership", {{"to", kvstore::id_text(target)}});
   if (auto moved = co_await store->move_leader(target); !moved) {
-    logger.warn("leadership was not handed over", {{"to", kvstore::id_text(target)}, {"error", moved.error()}});
+    logger.warn("leadership was not handed over",
+                {{"to", kvstore::id_text(target)}, {"error", moved.error()}});
   }
 }
 

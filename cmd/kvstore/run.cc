@@ -8,6 +8,7 @@
 
 #include "cmd/command.h"
 #include "cmd/kvstore/config.h"
+#include "cmd/kvstore/config_log.h"
 #include "cmd/kvstore/log_output.h"
 #include "cmd/kvstore/member_process.h"
 #include "kvstore/server/etcd/context.h"
@@ -98,6 +99,7 @@ int run_member(KvstoreConfig config) {
   for (const auto& note : config.notes) logger.info(note);
   for (const auto& warning : config.warnings) logger.warn(warning);
   if (config.unsafe_no_fsync) logger.warn("--unsafe-no-fsync has no effect: what is acknowledged is on disk");
+  log_config(config, logger);
   End end;
   MemberProcess member(std::move(config), logger, [&end](MemberEnd e) { end.tell(std::move(e)); });
   int code = 0;

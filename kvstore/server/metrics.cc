@@ -31,7 +31,7 @@ StoreMetrics::StoreMetrics(std::shared_ptr<prometheus::Registry> r)
       applied(gauge(*r, "etcd_server_proposals_applied_total", "Index of the newest applied entry.")),
       pending(gauge(*r, "etcd_server_proposals_pending", "Commands that wait for the log.")),
       failed(counter(*r, "etcd_server_proposals_failed_total", "Commands that failed.")),
-      keys(gauge(*r, "etcd_debugging_mvcc_keys_total", "Keys in the index, tombstones included.")),
+      keys(gauge(*r, "etcd_debugging_mvcc_keys_total", "Keys that are there.")),
       watchers(gauge(*r, "etcd_debugging_mvcc_watcher_total", "Watches under way.")),
       db_size(gauge(*r, "etcd_mvcc_db_total_size_in_bytes", "Bytes of the backend on disk, about.")),
       db_in_use(gauge(*r, "etcd_mvcc_db_total_size_in_use_in_bytes", "Bytes of the backend in use, about.")),
