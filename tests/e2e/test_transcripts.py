@@ -71,10 +71,13 @@ def first_light_names():
     return (TRANSCRIPTS / "first-light.txt").read_text().split()
 
 
-def with_remote(kind):
+def with_remote(kind, prefix="/registry"):
     names = first_light_names()
-    with StoreCluster(kind) as store, ApiServer(store.api_flags()) as server:
-        return replay_all(server.url, names)
+    with StoreCluster(kind) as store, ApiServer([*store.api_flags(), f"--etcd-prefix={prefix}"]) as server:
+        results = replay_all(server.url, names)
+        keys = store.ctl("get", "/", "--prefix", "--keys-only").stdout.split()
+        check(keys and all(key.startswith(prefix + "/") for key in keys), f"keys outside {prefix}: {keys[:5]}")
+        return results
 
 
 def test_first_light():
@@ -88,7 +91,7 @@ def test_first_light_on_etcd():
 
 
 def test_first_light_on_keelson():
-    return with_remote("keelson")
+    return with_remote("keelson", "/clusters/blue")
 
 
 def test_store_goes_and_comes_back():
