@@ -67,7 +67,7 @@ struct HttpTransportOptions {
   std::size_t append_bytes_max = std::size_t{128} << 20;
   std::size_t app_bytes_max = std::size_t{64} << 20;
   Duration connect_timeout = std::chrono::seconds(1);
-  Duration retry_min = std::chrono::milliseconds(10);  // doubled at each failure
+  Duration retry_min = std::chrono::milliseconds(25);  // doubled at each failure
   Duration retry_max = std::chrono::milliseconds(500);
   Duration probe_every = std::chrono::seconds(5);  // round trips for the metrics
   std::size_t snapshot_chunk_bytes = std::size_t{256} << 10;

@@ -119,6 +119,8 @@ Task<> Peer::run_stream(std::shared_ptr<Peer> self, StreamKind kind) {
   Duration wait = o.retry_min;
   std::shared_ptr<net::HttpClient> http;
   for (;;) {
+    // One attempt at a time is enough to find out whether the peer is there.
+    while (kind != StreamKind::kControl && !self->active_since()) co_await o.clock->sleep_for(o.retry_min);
     if (!http) http = self->make_client(co_await boost::asio::this_coro::executor);
     auto link = std::make_shared<Link>();
     auto opened = co_await self->open_stream(http, kStreamPaths[static_cast<std::size_t>(kind)]);
@@ -144,6 +146,8 @@ Task<> Peer::run_stream(std::shared_ptr<Peer> self, StreamKind kind) {
     self->disconnected(kind, stood,
                        end ? Error{Code::kUnavailable, "the peer ended the stream"} : end.error());
     http.reset();
+    // It hears of it when it comes to us.
+    if (o.is_removed && o.is_removed(self->id_)) co_return;
     if (!stood) ++self->url_;
     co_await o.clock->sleep_for(wait);
     wait = std::min(wait * 2, o.retry_max);
