@@ -111,6 +111,7 @@ struct Pending {
   raft::Index index;             // of reads: the applied index to wait for
   std::uint64_t new_member = 0;  // kMember: the id that an added one got
   MonoTime submitted{};
+  MonoTime lost_by{};  // on its way the connection broke: unanswered by then, it is lost; default: it did not
 };
 using PendingPtr = std::shared_ptr<Pending>;
 

@@ -79,6 +79,7 @@ void Replica::told_removed(raft::NodeId by) {
 
 void Replica::unreachable(raft::NodeId id, bool reset) {
   if (failed_ || stopped_ || repair_) return;
+  if (reset) proposals_lost(id);
   node_->report_unreachable(id);
   // The leader's process has ended, or its machine: no need to wait for the election timeout.
   const bool voter = node_->membership().is_voter(raft::NodeId(id_));
@@ -90,10 +91,15 @@ void Replica::snapshot_sent(raft::NodeId to, bool delivered) {
   node_->report_snapshot(to, delivered);
 }
 
+bool Replica::may_compact() const {
+  const bool held = compaction_hold_ && compaction_hold_->load(std::memory_order_acquire);
+  return mvcc_->state->compacting() && !held && mvcc_->backend->pending_bytes() < kBackendBytesMax;
+}
+
 bool Replica::busy() const {
   if (failed_ || stopped_) return false;
   const bool room = mvcc_->backend->pending_bytes() < kBackendBytesMax;
-  return node_->has_ready() || (!to_apply_.empty() && room) || (mvcc_->state->compacting() && room);
+  return node_->has_ready() || (!to_apply_.empty() && room) || may_compact();
 }
 
 bool Replica::step() {

@@ -21,7 +21,8 @@
 // Where a request ends: a command where its entry is applied, with the id in its bytes finding the Pending
 // again. What was never proposed (no leader), or given back by a leader that handed over, is proposed when
 // there is one. What else was proposed is never proposed again: it is applied, or its time runs out, or a new
-// leader's first entry is applied before it: it may yet have happened, and the error says so (kUnavailable).
+// leader's first entry is applied before it, or the connection to the leader broke and it was not applied
+// within an election timeout: it may yet have happened, and the error says so (kUnavailable).
 //
 // A log that is damaged in the middle: open() succeeds where the others may have what is lost; repairing()
 // until they have given it (replica_repair.cc). Meanwhile node() stands still, without a leader.
@@ -140,6 +141,9 @@ struct ReplicaDeps {
   Logger logger;
   // Something flush() should write soon; the owner may poll flush_due() instead.
   std::function<void()> on_flush_due;
+  // A compaction was applied, before which `before` was compacted: versions are dropped once what it returns
+  // (null: at once) is false.
+  std::function<std::shared_ptr<std::atomic<bool>>(Revision before, Revision revision)> on_compaction;
 };
 
 class Replica {
@@ -161,6 +165,8 @@ class Replica {
   void receive_app(raft::NodeId from, Bytes payload);
   void unreachable(raft::NodeId id, bool reset);
   void snapshot_sent(raft::NodeId to, bool delivered);
+  // What was handed on to `id` may not have arrived. A broken connection (`reset`) means that too.
+  void proposals_lost(raft::NodeId id);
   // `by` says that this member was removed from the cluster for good.
   void told_removed(raft::NodeId by);
   // Always finished some day, by step(), tick() or stop(), or before this returns.
@@ -246,6 +252,7 @@ class Replica {
 
   // ---- the loop (replica.cc)
   bool busy() const;
+  bool may_compact() const;
   void handle_ready();
   Result<void> persist(const raft::Ready& ready);
   void send(std::vector<raft::Message> messages);
@@ -264,6 +271,7 @@ class Replica {
   void begin_term(raft::Term term);
   Result<void> authorize(const Command& command) const;
   void apply_command(const Command& command, raft::Index index, Outcome& outcome);
+  void apply_compaction(Revision revision, Outcome& outcome);
   void apply_txn(const Command& command, Outcome& outcome);
   void apply_lease(const Command& command, Outcome& outcome);
   void apply_alarm(const Command& command, Outcome& outcome);
@@ -294,6 +302,7 @@ class Replica {
   void execute(PendingPtr p);
   void keep_alive(const PendingPtr& p);
   void time_out();
+  void time_out_lost();
   Error timeout_of(const Pending& p) const;
   void finish(const PendingPtr& p, const Error& why);
   std::uint64_t next_request() { return next_request_++; }
@@ -431,6 +440,7 @@ class Replica {
   MonoTime next_progress_{};
   MonoTime next_sizes_{};
   MonoTime next_timeouts_{};
+  std::shared_ptr<std::atomic<bool>> compaction_hold_;  // no version is dropped while it is true
   struct RevisionAt {
     MonoTime at{};
     Revision revision = 0;

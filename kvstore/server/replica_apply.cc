@@ -171,8 +171,8 @@ void Replica::apply_command(const Command& c, raft::Index index, Outcome& outcom
     case Command::Kind::kCompact:
       if (corrupt_) {
         outcome.error = corrupt_error();
-      } else if (auto r = mvcc_->state->compact(c.revision); !r) {
-        outcome.error = std::move(r.error());
+      } else {
+        apply_compaction(c.revision, outcome);
       }
       break;
     case Command::Kind::kLeaseGrant:
@@ -202,6 +202,15 @@ void Replica::apply_command(const Command& c, raft::Index index, Outcome& outcom
       published_.auth_ = auth_.view();
       break;
     }
+  }
+}
+
+void Replica::apply_compaction(Revision revision, Outcome& outcome) {
+  const Revision before = mvcc_->state->compacted().load(std::memory_order_relaxed);
+  if (auto r = mvcc_->state->compact(revision); !r) {
+    outcome.error = std::move(r.error());
+  } else if (deps_.on_compaction) {
+    compaction_hold_ = deps_.on_compaction(before, revision);
   }
 }
 
@@ -411,7 +420,7 @@ void Replica::publish_applied() {
 
 void Replica::run_compaction() {
   State& state = *mvcc_->state;
-  if (!state.compacting() || mvcc_->backend->pending_bytes() >= kBackendBytesMax) return;
+  if (!may_compact()) return;
   const bool done = state.compact_step(options_.compaction_keys_per_step, effects_);
   deps_.metrics->compacted_versions.Increment(static_cast<double>(effects_.dropped.size()));
   commit_effects();

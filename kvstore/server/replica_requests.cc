@@ -97,6 +97,7 @@ void Replica::take_returned(std::vector<raft::Returned> returned) {
       finish(p, too_many_requests_error());
     } else {
       p->data = std::move(r.data);
+      p->lost_by = {};
       unproposed_.push_back(std::move(p));
     }
   }
@@ -345,7 +346,34 @@ Error Replica::timeout_of(const Pending& p) const {
   return timeout_error();
 }
 
+// What was under way gets an election timeout to arrive all the same, or for a new leader to settle it.
+void Replica::proposals_lost(raft::NodeId id) {
+  if (id != leader_ || role_ != raft::Role::kFollower) return;
+  const MonoTime by = now() + options_.election_ticks * options_.tick;
+  const auto mark = [&](Pending& p) {
+    if (p.lost_by == MonoTime{}) p.lost_by = by;
+  };
+  for (auto& [request, p] : proposed_) mark(*p);
+  for (auto& [request, p] : forwarded_) {
+    if (p->op == Pending::Op::kMember && p->index == raft::Index()) mark(*p);
+  }
+}
+
+void Replica::time_out_lost() {
+  Pendings lost;
+  const auto due = [&](const auto& entry) {
+    const PendingPtr& p = entry.second;
+    if (p->lost_by == MonoTime{} || p->lost_by > now() || p->index != raft::Index()) return false;
+    lost.push_back(p);
+    return true;
+  };
+  std::erase_if(proposed_, due);
+  std::erase_if(forwarded_, due);
+  for (auto& p : lost) finish(p, timeout_connection_lost_error());
+}
+
 void Replica::time_out() {
+  time_out_lost();
   const MonoTime at = now();
   Pendings over;
   const auto due = [&](const PendingPtr& p) {

@@ -137,6 +137,7 @@ Result<void> Replica::install(const raft::SnapshotMeta& meta) {
   applied_term_ = meta.term;
   durable_ = meta.index;
   to_apply_.clear();
+  compaction_hold_.reset();
   effects_ = {};
   entry_bytes_.clear();
   log_bytes_ = 0;

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <boost/asio/thread_pool.hpp>
 
+#include "base/blocking.h"
 #include "base/check.h"
 #include "kvstore/server/errors.h"
+#include "kvstore/server/hash_memory.h"
 #include "kvstore/server/snapshot_file.h"
 #include "kvstore/server/store_thread.h"
 #include "kvstore/server/watch_stream.h"
@@ -33,6 +35,17 @@ class ReplicatedStore::Impl {
   // For what blocks: snapshots, hashes. Shared with their readers, which may be the last to go.
   std::shared_ptr<boost::asio::thread_pool> workers = std::make_shared<boost::asio::thread_pool>(2);
   std::atomic<std::uint64_t> next_file{1};
+  std::shared_ptr<HashMemory> hashes = std::make_shared<HashMemory>();
+
+  // On the store's thread, also while it recovers. What a compaction says goodbye to is hashed first.
+  HashMemory::Hold remember_hash(Revision before, Revision revision) {
+    if (!replica) return nullptr;
+    auto hold = hashes->begin(revision);
+    boost::asio::post(*workers, [memory = hashes, mvcc = published().mvcc(), before, revision, hold] {
+      memory->compute(mvcc, before, revision, hold);
+    });
+    return hold;
+  }
 
   const Published& published() const { return replica->published(); }
 
@@ -136,6 +149,7 @@ Result<std::unique_ptr<ReplicatedStore>> ReplicatedStore::open(ReplicatedStoreOp
   deps.on_flush_due = [i] {
     if (i->thread) i->thread->flush_soon();
   };
+  deps.on_compaction = [i](Revision before, Revision revision) { return i->remember_hash(before, revision); };
   impl->replica = TRY(Replica::open(std::move(deps), replica_options(i->options)));
   remove_snapshot_files(i->fs, i->options.data_dir);
   impl->thread = std::make_shared<StoreThread>(
@@ -349,7 +363,10 @@ MemberStatus ReplicatedStore::status() const {
 
 Task<Result<HashKv>> ReplicatedStore::hash_kv(Revision revision) {
   if (auto why = impl_->published().refusal()) co_return std::unexpected(*why);
-  co_return co_await kvstore::hash_kv(impl_->workers->get_executor(), impl_->published().mvcc(), revision);
+  if (auto known = co_await impl_->hashes->find(revision)) co_return *known;
+  const MvccPtr mvcc = impl_->published().mvcc();
+  auto hash = [mvcc, revision] { return hash_versions(*mvcc->backend, *mvcc->state, revision); };
+  co_return co_await run_blocking(impl_->workers->get_executor(), std::move(hash));
 }
 
 Task<Result<std::vector<MemberInfo>>> ReplicatedStore::member_list(bool linearizable) {
@@ -435,6 +452,9 @@ void ReplicatedStore::on_unreachable(raft::NodeId id, bool reset) {
 }
 void ReplicatedStore::on_snapshot_sent(raft::NodeId to, bool delivered) {
   impl_->thread->post([to, delivered](Replica& r) { r.snapshot_sent(to, delivered); });
+}
+void ReplicatedStore::on_proposals_lost(raft::NodeId id) {
+  impl_->thread->post([id](Replica& r) { r.proposals_lost(id); });
 }
 void ReplicatedStore::on_removed(raft::NodeId by) {
   impl_->thread->post([by](Replica& r) { r.told_removed(by); });

@@ -122,6 +122,7 @@ class ReplicatedStore final : public Member, public raft::TransportSink {
   void on_app(raft::NodeId from, Bytes payload) override;
   void on_unreachable(raft::NodeId id, bool reset) override;
   void on_snapshot_sent(raft::NodeId to, bool delivered) override;
+  void on_proposals_lost(raft::NodeId id) override;
   void on_removed(raft::NodeId by) override;
   Result<std::unique_ptr<raft::SnapshotSink>> on_snapshot(const raft::Message& message) override;
 

@@ -45,13 +45,15 @@ bool seen_at(const View& view, std::string_view key, FullRevision rev, Revision 
   return older != nullptr && older->rev() == rev;
 }
 
-struct Pictures {
-  std::shared_ptr<const BackendSnapshot> snapshot;
-  SnapshotPtr versions;
-};
+}  // namespace
 
-// A picture of the backend and one of the tree that knows all its versions: as new, and no compaction
-// between.
+Task<Result<std::unique_ptr<SnapshotReader>>> make_snapshot_file(std::shared_ptr<const void> keep,
+                                                                 Executor workers, MvccPtr mvcc,
+                                                                 FileSystem& fs, std::string path) {
+  auto file = CO_TRY(co_await run_blocking(workers, [&] { return write_file(*mvcc->backend, fs, path); }));
+  co_return std::make_unique<ExportReader>(std::move(keep), workers, std::move(file));
+}
+
 Result<Pictures> matching_pictures(Backend& backend, const State& state) {
   constexpr int kTriesMax = 1000;  // the two are apart for moments
   for (int i = 0; i < kTriesMax; ++i) {
@@ -66,28 +68,18 @@ Result<Pictures> matching_pictures(Backend& backend, const State& state) {
   return fail(Code::kUnavailable, "the store is too busy to be hashed");
 }
 
-}  // namespace
-
-Task<Result<std::unique_ptr<SnapshotReader>>> make_snapshot_file(std::shared_ptr<const void> keep,
-                                                                 Executor workers, MvccPtr mvcc,
-                                                                 FileSystem& fs, std::string path) {
-  auto file = CO_TRY(co_await run_blocking(workers, [&] { return write_file(*mvcc->backend, fs, path); }));
-  co_return std::make_unique<ExportReader>(std::move(keep), workers, std::move(file));
-}
-
-Task<Result<HashKv>> hash_kv(Executor workers, MvccPtr mvcc, Revision revision) {
-  co_return co_await run_blocking(workers,
-                                  [&] { return hash_versions(*mvcc->backend, *mvcc->state, revision); });
-}
-
 Result<HashKv> hash_versions(Backend& backend, const State& state, Revision revision) {
-  const auto [snapshot, versions] = TRY(matching_pictures(backend, state));
-  const BackendMeta& meta = snapshot->meta();
+  const Pictures pictures = TRY(matching_pictures(backend, state));
+  const BackendMeta& meta = pictures.snapshot->meta();
   if (revision == 0) revision = meta.revision;
   if (revision > meta.revision) return fail(future_revision_error());
   if (revision < meta.compacted) return fail(compacted_error());
+  return hash_versions(pictures, meta.compacted, revision);
+}
+
+Result<HashKv> hash_versions(const Pictures& pictures, Revision compacted, Revision revision) {
   HashKv out;
-  out.compact_revision = meta.compacted;
+  out.compact_revision = compacted;
   out.hash_revision = revision;
   out.hash = crc32c(0, "key");  // the bucket's name
   std::string value;
@@ -96,7 +88,8 @@ Result<HashKv> hash_versions(Backend& backend, const State& state, Revision revi
   loader.version = [&](const ItemFields& f, std::string_view key, std::string_view bytes) {
     if (f.rev.main > revision) return;
     // Compacted, dropped already or not: it counts where a reader at `revision` sees it.
-    if (f.rev.main <= meta.compacted && (f.tombstone || !seen_at(versions->view(), key, f.rev, revision))) {
+    if (f.rev.main <= compacted &&
+        (f.tombstone || !seen_at(pictures.versions->view(), key, f.rev, revision))) {
       return;
     }
     out.hash = crc32c(out.hash, etcd_schema::revision_key(f.rev, f.tombstone));
@@ -104,7 +97,7 @@ Result<HashKv> hash_versions(Backend& backend, const State& state, Revision revi
     etcd_schema::append_key_value(value, f, key, bytes);
     out.hash = crc32c(out.hash, value);
   };
-  TRY(snapshot->load(loader));
+  TRY(pictures.snapshot->load(loader));
   return out;
 }
 

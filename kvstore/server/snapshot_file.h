@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/file.h"
+#include "kvstore/backend/snapshot.h"
 #include "kvstore/server/member.h"
 #include "kvstore/server/published.h"
 
@@ -23,7 +24,15 @@ Task<Result<std::unique_ptr<SnapshotReader>>> make_snapshot_file(std::shared_ptr
 // is equal on members at one revision, whatever each has dropped already, and equal to that of an etcd.
 // Blocking. kOutOfRange: compacted, or in the future.
 Result<HashKv> hash_versions(Backend& backend, const State& state, Revision revision);
-// The same on `workers`.
-Task<Result<HashKv>> hash_kv(Executor workers, MvccPtr mvcc, Revision revision);
+
+// A picture of the backend and one of the tree that knows all its versions: as new, and no compaction
+// between.
+struct Pictures {
+  std::shared_ptr<const BackendSnapshot> snapshot;
+  SnapshotPtr versions;
+};
+Result<Pictures> matching_pictures(Backend& backend, const State& state);
+// The hash of these as of `revision`, for who has compacted up to `compacted`.
+Result<HashKv> hash_versions(const Pictures& pictures, Revision compacted, Revision revision);
 
 }  // namespace keelson::kvstore

@@ -145,6 +145,12 @@ bool StoreThread::turn(std::unique_lock<std::mutex>& lock) {
   const MonoTime begin = clock_.now();
   feed(input);
   bool more = replica_.step();
+  if (input.tick) {
+    // After what has come was done: a process that stood still for a while must not take for timed out what
+    // it only has to look at.
+    replica_.tick();
+    more = true;
+  }
   if ((replica_.failed() && !failure_told_) || (replica_.removed() && !removed_told_)) more = true;
   const Duration took = clock_.now() - begin;
   lock.lock();
@@ -166,7 +172,6 @@ void StoreThread::feed(Input& input) {
     replica_.step();
     bytes = 0;
   }
-  if (input.tick) replica_.tick();
 }
 
 // Tells, once each, what the owner wants to hear.

@@ -214,6 +214,7 @@ void Peer::disconnected(StreamKind kind, bool broke, const Error& why) {
   }
   const bool reset = broke && kind == StreamKind::kControl;
   if (reset || dropped || broke) shared_->options.sink->on_unreachable(id_, reset);
+  if (kind == StreamKind::kAppend && (broke || dropped)) shared_->options.sink->on_proposals_lost(id_);
 }
 
 void Peer::refused(int status, const std::string& body) {

@@ -50,6 +50,8 @@ class TransportSink {
   // Messages to `id` may have been lost. `reset`: the connection broke, rather than a full queue.
   virtual void on_unreachable(NodeId id, bool reset) = 0;
   virtual void on_snapshot_sent(NodeId to, bool delivered) = 0;
+  // The stream that proposals to `id` travel on broke: those under way may be lost.
+  virtual void on_proposals_lost(NodeId id) { (void)id; }
   // Peer `by` says that this member was removed from the cluster for good.
   virtual void on_removed(NodeId by) { (void)by; }
   // A member begins to send the snapshot of `message`. The same (index, term, size-independent) snapshot from

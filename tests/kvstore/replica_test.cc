@@ -82,6 +82,41 @@ TEST(ReplicaTest, PowerLossOfAllLosesNothing) {
   c.expect_agreement();
 }
 
+// A write that is lost with its connection to the leader is answered soon, and never sent again; one that got
+// through is answered as ever.
+TEST(ReplicaTest, WritesLostWithTheConnectionAreAnsweredSoon) {
+  ReplicaCluster c(3);
+  const Id leader = c.leader();
+  const Id f = c.follower();
+  ASSERT_FALSE(c.put(f, "k", "1").error);
+  bool lose = true;
+  c.drop = [&](const raft::Message& m) { return lose && m.type == raft::MessageType::kPropose; };
+  auto write = c.submit(f, ReplicaCluster::put_request("k", "2"));
+  c.settle();
+  lose = false;
+  c.at(f).proposals_lost(raft::NodeId(leader));
+  const MonoTime begin = c.clock().now();
+  ASSERT_TRUE(c.run_until([&] { return write->claimed.load(); }));
+  EXPECT_LT(c.clock().now() - begin, 2s);
+  EXPECT_EQ(write->outcome.error->message, timeout_connection_lost_error().message);
+  EXPECT_EQ(write->outcome.error->code, Code::kUnavailable);
+  c.run_for(3s);
+  EXPECT_EQ(c.get(f, "k"), "1");
+
+  c.drop = [&](const raft::Message& m) {
+    return m.to == raft::NodeId(f) && m.type == raft::MessageType::kAppend;  // it does not hear of it
+  };
+  write = c.submit(f, ReplicaCluster::put_request("k", "3"));
+  c.settle();
+  c.at(f).proposals_lost(raft::NodeId(leader));
+  c.run_for(300ms);
+  EXPECT_FALSE(write->claimed.load());
+  c.drop = nullptr;
+  ASSERT_TRUE(c.run_until([&] { return write->claimed.load(); }));
+  EXPECT_FALSE(write->outcome.error);
+  EXPECT_EQ(c.get(f, "k"), "3");
+}
+
 // ---- Leases
 
 TEST(ReplicaTest, LeasesThroughFollowers) {

@@ -9,6 +9,7 @@
 
 #include "base/mem_file.h"
 #include "kvstore/backend/etcd_reader.h"
+#include "kvstore/server/errors.h"
 #include "tests/kvstore/store_fixture.h"
 
 namespace keelson::kvstore {
@@ -345,6 +346,33 @@ TEST_F(ReplicatedStoreTest, StopEndsWatchesAndRefusesWork) {
   EXPECT_EQ(put("a", "1").error().code, Code::kUnavailable);
   EXPECT_EQ(get("a").error().code, Code::kUnavailable);
   stream.reset();
+}
+
+// HashKV as of a compacted revision is what it was before the compaction, as in etcd.
+TEST_F(ReplicatedStoreTest, HashesOfCompactedRevisionsAreRemembered) {
+  open();
+  for (int i = 0; i < 40; ++i) {
+    ASSERT_TRUE(i % 10 == 9 ? del("k") : put("k", std::to_string(i)));
+    ASSERT_TRUE(put("other" + std::to_string(i % 3), std::to_string(i)));
+  }
+  Revision previous = 0;
+  for (const Revision at : {Revision{20}, Revision{40}, Revision{61}}) {
+    const auto before = run(store_->hash_kv(at));
+    ASSERT_TRUE(before);
+    EXPECT_EQ(before->compact_revision, previous);
+    ASSERT_TRUE(run(store_->compact(at, true)));
+    const auto after = run(store_->hash_kv(at));
+    ASSERT_TRUE(after);
+    EXPECT_EQ(after->hash, before->hash);
+    EXPECT_EQ(after->compact_revision, previous);
+    EXPECT_EQ(after->hash_revision, at);
+    previous = at;
+  }
+  ASSERT_TRUE(run(store_->hash_kv(20)));
+  EXPECT_EQ(run(store_->hash_kv(30)).error().message, compacted_error().message);
+  const auto newest = run(store_->hash_kv(0));
+  ASSERT_TRUE(newest);
+  EXPECT_EQ(newest->compact_revision, 61);
 }
 
 }  // namespace

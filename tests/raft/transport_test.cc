@@ -46,7 +46,7 @@ struct Received {
   std::atomic<int> heartbeats = 0;
   std::atomic<int> snapshots_done = 0;
   std::atomic<int> sent_ok = 0, sent_failed = 0;
-  std::atomic<int> resets = 0, unreachable = 0;
+  std::atomic<int> resets = 0, unreachable = 0, proposals_lost = 0;
   std::atomic<int> told_removed = 0;
 };
 
@@ -68,6 +68,7 @@ class Sink final : public TransportSink {
   }
   void on_unreachable(NodeId, bool reset) override { ++(reset ? got.resets : got.unreachable); }
   void on_snapshot_sent(NodeId, bool ok) override { ++(ok ? got.sent_ok : got.sent_failed); }
+  void on_proposals_lost(NodeId) override { ++got.proposals_lost; }
   void on_removed(NodeId) override { ++got.told_removed; }
   Result<std::unique_ptr<SnapshotSink>> on_snapshot(const Message&) override {
     ++got.snapshot_begins;
@@ -293,7 +294,7 @@ TEST_F(TransportTest, ABrokenConnectionIsToldAndMadeAgain) {
   connect(a, 2, b);
   ASSERT_TRUE(wait_active(a, 2));
   close_server(b);
-  ASSERT_TRUE(eventually([&] { return a.sink.got.resets >= 1; }));
+  ASSERT_TRUE(eventually([&] { return a.sink.got.resets >= 1 && a.sink.got.proposals_lost >= 1; }));
   ASSERT_TRUE(eventually([&] { return !a.transport->active_since(NodeId(2)); }));
   listen(b, port);
   ASSERT_TRUE(wait_active(a, 2));
