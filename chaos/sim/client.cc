@@ -5,6 +5,7 @@
 #include "chaos/sim/world.h"
 #include "kvstore/mvcc/read.h"
 #include "kvstore/server/command.h"
+#include "kvstore/server/errors.h"
 
 namespace keelson::sim {
 
@@ -33,6 +34,10 @@ bool ambiguous(Code code) {
     default:
       return false;
   }
+}
+
+bool puts(const std::vector<TxnOp>& ops) {
+  return std::ranges::any_of(ops, [](const TxnOp& o) { return o.kind == TxnOp::Kind::kPut; });
 }
 
 }  // namespace
@@ -228,6 +233,7 @@ void SimClient::submit(SimMember& member) {
   switch (op_.kind) {
     case Op::Kind::kTxn:
       p->command = encode_txn(op_.txn);
+      p->grows = puts(op_.txn.success) || puts(op_.txn.failure);
       break;
     case Op::Kind::kRange:
       if (op_.range.serializable) {
@@ -241,6 +247,7 @@ void SimClient::submit(SimMember& member) {
       break;
     case Op::Kind::kLeaseGrant:
       p->command = encode_lease_grant(op_.lease, op_.ttl_s);
+      p->grows = true;
       break;
     case Op::Kind::kLeaseRevoke:
       p->command = encode_lease_revoke(op_.lease);
@@ -284,6 +291,9 @@ void SimClient::answer(std::uint64_t serial, std::optional<Error> error) {
   world_.events().after(way, [this, serial, error = std::move(error)] {
     if (serial != serial_ || !busy_) return;
     if (!error) return finish(Op::Status::kOk, {});
+    if (error->code == Code::kResourceExhausted && error->message == no_space_error().message) {
+      ++world_.counters()[Count::kOpsNoSpace];
+    }
     const bool unknown = ambiguous(error->code) && op_.kind != Op::Kind::kRange;
     finish(unknown ? Op::Status::kUnknown : Op::Status::kFailed, error->message);
   });

@@ -7,6 +7,7 @@ std::string_view count_name(Count c) {
                                                                    "operations acknowledged",
                                                                    "operations failed",
                                                                    "operations unanswered",
+                                                                   "operations without space",
                                                                    "reads",
                                                                    "writes",
                                                                    "leases expired",

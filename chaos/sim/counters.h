@@ -13,6 +13,7 @@ enum class Count : std::uint8_t {
   kOpsOk,
   kOpsFailed,
   kOpsUnknown,
+  kOpsNoSpace,  // of those that failed
   kReadsOk,
   kWritesOk,
   kLeaseExpiries,

@@ -63,6 +63,7 @@ SimMember::SimMember(World& world, kvstore::MemberInfo info, std::vector<kvstore
   options_.strict_reconfig_check = false;
   options_.hash_every = 8;
   options_.max_append_bytes = world.append_bytes();
+  options_.quota_bytes = world.quota_bytes();
   options_.background = kvstore::BackgroundWork::kDrained;
   options_.faults = world.options().faults;
 }

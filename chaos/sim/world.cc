@@ -41,6 +41,8 @@ World::~World() {
 void World::build() {
   static constexpr std::size_t kSizes[] = {1, 3, 3, 3, 3, 5, 5};
   if (rng_.below(3) == 0) append_bytes_ = 64 + rng_.below(400);
+  Rng quota(options_.seed ^ 0x71756f7461);  // of its own: the rest of a seed does not hang on it
+  if (quota.below(6) == 0) quota_bytes_ = 8'000 + quota.below(20'000);
   const std::size_t size = kSizes[rng_.below(std::size(kSizes))];
   std::vector<kvstore::MemberInfo> first;
   for (std::size_t i = 0; i < size; ++i) {

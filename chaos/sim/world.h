@@ -68,6 +68,8 @@ class World {
   // What fits in one message between members: little in some worlds, so that entries of several terms come
   // apart.
   std::size_t append_bytes() const { return append_bytes_; }
+  // So little in some worlds that puts are refused now and then, until a compaction has made room. 0: no end.
+  std::uint64_t quota_bytes() const { return quota_bytes_; }
 
   const std::vector<std::unique_ptr<SimMember>>& members() const { return members_; }
   SimMember* member(raft::NodeId id);
@@ -129,6 +131,7 @@ class World {
   RunResult result_;
   bool healing_ = false;
   std::size_t append_bytes_ = std::size_t{1} << 20;
+  std::uint64_t quota_bytes_ = 0;
 };
 
 }  // namespace keelson::sim

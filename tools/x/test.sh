@@ -54,6 +54,8 @@ fi
 wanted unit && ctest_stage unit asan unit unit_tests
 wanted tsan && ctest_stage tsan tsan '^tsan$' tsan_tests
 if [ -n "$all" ]; then
+  build release keelson_sim && build/release/keelson-sim --seeds 2000 --jobs "$(nproc)" --trace-dir build/sim >"$logs/sim-2000.log" 2>&1 &&
+    count "sim, 2,000 seeds" 1 0 || { tail -60 "$logs/sim-2000.log"; count "sim, 2,000 seeds" 0 1; }
   ctest_stage tsan-more tsan '^tsan-more$' tsan-more_tests
   KEELSON_KILLS=200 python3 tests/e2e/run.py --only kill && count "kill -9, 200 times" 1 0 || count "kill -9, 200 times" 0 1
 fi
