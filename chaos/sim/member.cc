@@ -296,10 +296,15 @@ void SimMember::snapshot_sent(NodeId to, bool delivered) {
 
 Result<std::unique_ptr<raft::SnapshotSink>> SimMember::receive_snapshot(const raft::Message& message) {
   if (replica_ == nullptr) return fail(Code::kUnavailable, "down");
-  // No protocol can tell a snapshot of a false state from a true one in time.
-  const SimMember* from = world_.member(message.from);
-  if (from != nullptr && from->damage == Damage::kDiverged)
+  // No protocol can tell a snapshot of a false state from a true one in time. As this member has no say
+  // without it, the others may not find out who is right: the sender's time is over.
+  SimMember* from = world_.member(message.from);
+  if (from != nullptr && from->damage == Damage::kDiverged) {
+    world_.events().after({}, [from] {
+      if (from->damage == Damage::kDiverged) from->crash(false);
+    });
     return fail(Code::kUnavailable, "of a diverged member");
+  }
   auto r = replica_->receive_snapshot(message);
   // Another thread's work: the member itself does not wait for it.
   if (!running_) (void)disk_.take_busy();

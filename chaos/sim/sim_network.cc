@@ -119,6 +119,12 @@ void SimNetwork::send(NodeId from, raft::Message message) {
 }
 
 void SimNetwork::send_app(NodeId from, NodeId to, Bytes payload) {
+  if (trace_.on()) {
+    trace_.line(events_.now(), std::to_string(from.value()),
+                "-> " + std::to_string(to.value()) + " app message kind " +
+                    std::to_string(payload.view().empty() ? 0 : int{payload.view().front()}) + ", " +
+                    std::to_string(payload.size()) + " bytes");
+  }
   if (links_[{from, to}].blocked) return;
   if (faults_.loss > 0 && rng_.unit() < faults_.loss) {
     ++counters_[Count::kLost];

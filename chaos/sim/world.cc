@@ -202,6 +202,11 @@ bool World::at_rest(std::string& why) {
     why = "a member could not be replaced";
     return false;
   }
+  for (const auto& m : members_) {
+    if (!m->up() || membership().contains(m->id())) continue;
+    why = m->name() + " is no member, and up";  // who watches it would wait for good
+    return false;
+  }
   for (NodeId id : membership().voters) {
     SimMember* m = member(id);
     if (m->replica()->applied() != l->replica()->node().last_index()) {
