@@ -38,7 +38,7 @@ StoreMetrics::StoreMetrics(std::shared_ptr<prometheus::Registry> r)
       revision(gauge(*r, "etcd_debugging_mvcc_current_revision", "Newest revision.")),
       compact_revision(gauge(*r, "etcd_debugging_mvcc_compact_revision", "Newest compacted revision.")),
       leases(gauge(*r, "keelson_store_leases", "Leases that are granted.")),
-      slow_watchers(counter(*r, "etcd_debugging_mvcc_slow_watcher_total",
+      slow_watchers(counter(*r, "keelson_store_watches_cancelled_total",
                             "Watches cancelled since their reader was too slow.")),
       has_leader(gauge(*r, "etcd_server_has_leader", "1: a leader is known.")),
       is_leader(gauge(*r, "etcd_server_is_leader", "1: this member leads.")),

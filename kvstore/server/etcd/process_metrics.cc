@@ -50,6 +50,24 @@ bool read_stat(Stat& s) {
   return true;
 }
 
+// Bytes of IP that this network namespace has received and sent: as Go's client library counts them.
+struct Traffic {
+  double in = 0, out = 0;
+};
+bool read_traffic(Traffic& t) {
+  std::ifstream in("/proc/self/net/netstat");
+  for (std::string names, values; std::getline(in, names) && std::getline(in, values);) {
+    if (!names.starts_with("IpExt:")) continue;
+    std::istringstream name_of(names), value_of(values);
+    for (std::string name, value; name_of >> name && value_of >> value;) {
+      if (name == "InOctets") t.in = std::stod(value);
+      if (name == "OutOctets") t.out = std::stod(value);
+    }
+    return true;
+  }
+  return false;
+}
+
 double boot_time() {
   std::ifstream in("/proc/stat");
   std::string word;
@@ -83,7 +101,17 @@ std::vector<MetricFamily> process_metrics() {
   }
   add(out, "process_open_fds", "Number of open file descriptors.", MetricType::Gauge, fds);
   add(out, "os_fd_used", "The number of used file descriptors.", MetricType::Gauge, fds);
+  if (Traffic t; read_traffic(t)) {
+    add(out, "process_network_receive_bytes_total", "Number of bytes received by the process over the network.",
+        MetricType::Counter, t.in);
+    add(out, "process_network_transmit_bytes_total", "Number of bytes sent by the process over the network.",
+        MetricType::Counter, t.out);
+  }
   rlimit limit{};
+  if (::getrlimit(RLIMIT_AS, &limit) == 0) {
+    add(out, "process_virtual_memory_max_bytes", "Maximum amount of virtual memory available in bytes.",
+        MetricType::Gauge, static_cast<double>(limit.rlim_cur));
+  }
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
     add(out, "process_max_fds", "Maximum number of open file descriptors.", MetricType::Gauge,
         static_cast<double>(limit.rlim_cur));
