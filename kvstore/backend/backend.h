@@ -88,6 +88,10 @@ class Backend final : public ValueReader {
     std::function<void(std::string_view name, std::string_view bytes)> system;
     // In rising revision order. The views are valid during the call.
     std::function<void(const ItemFields& fields, std::string_view key, std::string_view value)> version;
+    // In place of `version`: the same, prepared by `threads` others, many at a time. REQUIRES: threads > 0,
+    // BackgroundWork::kThread.
+    std::function<void(std::vector<LoadedVersion> versions)> versions;
+    unsigned threads = 0;
   };
   // Hands over all leases, then system records, then all versions. kDataLoss when a record does not decode.
   Result<BackendMeta> load(const Loader& loader);

@@ -8,6 +8,7 @@
 #include "base/crc32c.h"
 #include "base/wire.h"
 #include "kvstore/backend/backend_db.h"
+#include "kvstore/backend/parallel_load.h"
 #include "kvstore/backend/record.h"
 
 namespace keelson::kvstore {
@@ -101,7 +102,7 @@ Result<void> BackendSnapshot::load(const Backend::Loader& loader) const {
     } else if (key[0] == record::kSystemPrefix) {
       if (loader.system) loader.system(key.substr(1), value);
     } else if (key[0] == record::kVersionPrefix) {
-      if (!loader.version) break;
+      if (!loader.version || loader.versions) break;
       DecodedVersion v;
       if (!record::parse_version_key(key, v.fields.rev) || !decode_version(value, v))
         return fail(Code::kDataLoss, "backend: a version record is malformed");
@@ -112,7 +113,11 @@ Result<void> BackendSnapshot::load(const Backend::Loader& loader) const {
   it.reset();
   db_->drain();
   if (!s.ok()) return db_error(s);
-  return {};
+  if (!loader.versions) return {};
+  const leveldb::Range all(slice({&record::kVersionPrefix, 1}), leveldb::Slice("\xff", 1));
+  std::uint64_t bytes = 0;
+  db_->db().GetApproximateSizes(&all, 1, &bytes);
+  return ParallelLoad(*this, bytes, loader.threads).run(loader.versions);
 }
 
 // ---- SnapshotStream

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <span>
+#include <thread>
 #include <utility>
 
 #include "base/check.h"
@@ -14,6 +15,7 @@ namespace {
 constexpr std::size_t kSlotsMin = 1024;
 constexpr std::size_t kSmall = 24;  // keys that are compared whole
 constexpr std::size_t kAhead = 16;
+constexpr std::size_t kShareMin = 1 << 16;  // keys of which another thread sorts half
 
 struct Entry {
   std::uint64_t head = 0;
@@ -23,6 +25,37 @@ struct Entry {
 void sort_whole(std::span<Entry> entries) {
   std::sort(entries.begin(), entries.end(),
             [](const Entry& a, const Entry& b) { return a.item->key() < b.item->key(); });
+}
+
+void sort_keys(std::span<Entry> entries, std::size_t depth);
+
+bool by_head(const Entry& a, const Entry& b) {
+  return a.head < b.head;
+}
+
+// REQUIRES: the keys share their first `depth` bytes, which the heads follow; not all heads are equal.
+void sort_by_heads(std::span<Entry> entries, std::size_t depth) {
+  std::sort(entries.begin(), entries.end(), by_head);
+  for (std::size_t begin = 0; begin < entries.size();) {
+    std::size_t end = begin + 1;
+    while (end < entries.size() && entries[end].head == entries[begin].head) ++end;
+    if (end - begin > 1) sort_keys(entries.subspan(begin, end - begin), depth);
+    begin = end;
+  }
+}
+
+// As sort_by_heads(), on two threads.
+void share_by_heads(std::span<Entry> entries, std::size_t depth) {
+  const auto middle = entries.begin() + static_cast<std::ptrdiff_t>(entries.size() / 2);
+  std::nth_element(entries.begin(), middle, entries.end(), by_head);
+  // Equal heads stay together: the lower part ends with the middle's.
+  const auto upper =
+      std::partition(middle, entries.end(), [head = middle->head](const Entry& e) { return e.head == head; });
+  std::thread helper([&] {
+    if (upper != entries.end()) sort_by_heads({upper, entries.end()}, depth);
+  });
+  sort_by_heads({entries.begin(), upper}, depth);
+  helper.join();
 }
 
 // Sorts keys that share their first `depth` bytes.
@@ -42,16 +75,13 @@ void sort_keys(std::span<Entry> entries, std::size_t depth) {
     if (i + kAhead < entries.size()) tree::prefetch(entries[i + kAhead].item);
     entries[i].head = tree::head_of(entries[i].item->key(), shared);
   }
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.head < b.head; });
-  if (entries.front().head == entries.back().head) {  // they differ in zeros and ends only
+  const auto equal = [head = entries[0].head](const Entry& e) { return e.head == head; };
+  if (std::all_of(entries.begin(), entries.end(), equal)) {  // they differ in zeros and ends only
     sort_whole(entries);
-    return;
-  }
-  for (std::size_t begin = 0; begin < entries.size();) {
-    std::size_t end = begin + 1;
-    while (end < entries.size() && entries[end].head == entries[begin].head) ++end;
-    if (end - begin > 1) sort_keys(entries.subspan(begin, end - begin), shared);
-    begin = end;
+  } else if (entries.size() < kShareMin) {
+    sort_by_heads(entries, shared);
+  } else {
+    share_by_heads(entries, shared);
   }
 }
 

@@ -1,7 +1,8 @@
 // BulkLoad: gathers the newest version of each key while all versions are read in revision order, and hands
 // them over sorted: what a store does at start instead of a search through the tree for each version.
 //
-// A hash table finds a key's version so far; the keys are sorted once, by eight bytes at a time.
+// A hash table finds a key's version so far; the keys are sorted once, by eight bytes at a time; many of them
+// with the help of a second thread.
 //
 // Thread rule: one thread.
 #pragma once
@@ -24,6 +25,10 @@ class BulkLoad {
   // `item` becomes its key's newest version, the one before it joins its chain and is returned, or nullptr.
   // `hash` is of the key. REQUIRES: the item is newer than all before.
   ItemPtr put(ItemPtr item, std::uint64_t hash);
+  // The key of this hash will be put soon.
+  void prefetch(std::uint64_t hash) const {
+    if (!slots_.empty()) __builtin_prefetch(&slots_[slot_of(hash, slots_.size())]);
+  }
   // All newest versions in the order of their keys; their references are the caller's. Empty afterwards.
   std::vector<const Item*> take_sorted();
 

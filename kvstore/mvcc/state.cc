@@ -208,13 +208,14 @@ State::~State() = default;
 void State::write(const ItemFields& fields, std::string_view key, std::string_view value, Effects& effects) {
   ItemPtr item = Item::make(fields, key, value);
   ItemPtr prev = tree_.put(item);
-  count(*item, prev.get(), key_hash(key));
+  const std::uint64_t hash = key_hash(key);
+  count(*item, item_hash(*item, hash), prev.get(), hash);
   effects.changes.push_back({std::move(item), std::move(prev)});
 }
 
 // What a version that takes the place of `prev` does to everything but the tree.
-void State::count(const Item& item, const Item* prev, std::uint64_t key_hash) {
-  hash_ += item_hash(item, key_hash);
+void State::count(const Item& item, std::uint64_t own_hash, const Item* prev, std::uint64_t key_hash) {
+  hash_ += own_hash;
   stored_bytes_ += version_bytes(item.key().size(), item.value().size());
   if (prev != nullptr) {
     hash_ -= item_hash(*prev, key_hash);
@@ -224,12 +225,29 @@ void State::count(const Item& item, const Item* prev, std::uint64_t key_hash) {
 }
 
 void State::load_version(const ItemFields& fields, std::string_view key, std::string_view value) {
+  load(prepare(fields, key, value));
+}
+
+LoadedVersion State::prepare(const ItemFields& fields, std::string_view key, std::string_view value) {
+  LoadedVersion v{Item::make(fields, key, value), kvstore::key_hash(key)};
+  v.item_hash = kvstore::item_hash(*v.item, v.key_hash);
+  return v;
+}
+
+void State::load_versions(std::vector<LoadedVersion> versions) {
+  constexpr std::size_t kAhead = 16;
+  for (std::size_t i = 0; i < versions.size(); ++i) {
+    if (loading_ && i + kAhead < versions.size()) loading_->prefetch(versions[i + kAhead].key_hash);
+    load(std::move(versions[i]));
+  }
+}
+
+void State::load(LoadedVersion v) {
   if (!loading_) loading_ = std::make_unique<BulkLoad>();
-  const std::uint64_t hash = key_hash(key);
-  const ItemPtr item = Item::make(fields, key, value);
-  const ItemPtr prev = loading_->put(item, hash);
-  count(*item, prev.get(), hash);
-  if (fields.rev.main > revision_) revision_ = fields.rev.main;
+  const Item& item = *v.item;  // the load keeps it
+  const ItemPtr prev = loading_->put(std::move(v.item), v.key_hash);
+  count(item, v.item_hash, prev.get(), v.key_hash);
+  if (item.rev().main > revision_) revision_ = item.rev().main;
 }
 
 void State::load_lease(LeaseId id, std::int64_t ttl_s, MonoTime now, std::int64_t remaining_s) {

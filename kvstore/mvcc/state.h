@@ -50,6 +50,13 @@ struct Effects {
 
 class BulkLoad;
 
+// A version on its way into a State that is being loaded.
+struct LoadedVersion {
+  ItemPtr item;
+  std::uint64_t key_hash = 0;
+  std::uint64_t item_hash = 0;
+};
+
 class State {
  public:
   // `values` serves reads of older versions and outlives the State.
@@ -59,6 +66,9 @@ class State {
   // ---- Recovery, before the first command: leases, then versions in rising revision order, then the rest.
   void load_lease(LeaseId id, std::int64_t ttl_s, MonoTime now, std::int64_t remaining_s = 0);
   void load_version(const ItemFields& fields, std::string_view key, std::string_view value);
+  // The same in two halves: most of the work, on any thread, and the rest.
+  static LoadedVersion prepare(const ItemFields& fields, std::string_view key, std::string_view value);
+  void load_versions(std::vector<LoadedVersion> versions);
   // Call last. Resumes an unfinished compaction where `compaction_done` is false.
   void finish_load(Revision revision, Revision compacted, bool compaction_done);
 
@@ -108,7 +118,8 @@ class State {
   class TxnRun;
   // Writes one version at the transaction's revision.
   void write(const ItemFields& fields, std::string_view key, std::string_view value, Effects& effects);
-  void count(const Item& item, const Item* prev, std::uint64_t key_hash);
+  void load(LoadedVersion version);
+  void count(const Item& item, std::uint64_t own_hash, const Item* prev, std::uint64_t key_hash);
 
   ValueReader* const values_;
   Tree tree_;

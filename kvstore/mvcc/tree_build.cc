@@ -1,4 +1,7 @@
 // Tree::build: the whole tree at once, level by level: what the start of a store with many keys needs.
+#include <numeric>
+#include <thread>
+
 #include "base/check.h"
 #include "kvstore/mvcc/tree.h"
 #include "kvstore/mvcc/tree_node.h"
@@ -15,11 +18,12 @@ using tree::Separator;
 constexpr std::size_t kFill = tree::kFanout * 7 / 8;
 // Items lie all over the memory: their lines are asked for this many ahead.
 constexpr std::size_t kAhead = 64;
+constexpr std::size_t kShareMin = 1 << 16;  // Items of which another thread takes half
 
 struct Part {
-  Node* node;
-  const Item* first;  // below it
-  const Item* last;
+  Node* node = nullptr;
+  const Item* first = nullptr;  // below it
+  const Item* last = nullptr;
 };
 
 // The sizes of the fewest parts of at most kFill, differing by one at most.
@@ -30,20 +34,36 @@ std::vector<std::size_t> shares(std::size_t n) {
   return out;
 }
 
-std::vector<Part> build_leaves(const std::vector<const Item*>& items, std::uint64_t epoch) {
-  std::vector<Part> out;
-  std::size_t at = 0;
-  for (std::size_t size : shares(items.size())) {
-    Leaf* l = tree::new_leaf(epoch);
-    for (std::size_t i = 0; i < size; ++i, ++at) {
-      if (at + kAhead < items.size()) tree::prefetch(items[at + kAhead]);
-      l->items[i] = items[at];
-      l->live += items[at]->tombstone() ? 0 : 1;
-    }
-    l->n = static_cast<std::uint16_t>(size);
-    tree::reindex(l);
-    out.push_back({l, l->items[0], l->items[size - 1]});
+// Leaf `size` long of the items from `at` on.
+Part build_leaf(const std::vector<const Item*>& items, std::size_t at, std::size_t size,
+                std::uint64_t epoch) {
+  Leaf* l = tree::new_leaf(epoch);
+  for (std::size_t i = 0; i < size; ++i, ++at) {
+    if (at + kAhead < items.size()) tree::prefetch(items[at + kAhead]);
+    l->items[i] = items[at];
+    l->live += items[at]->tombstone() ? 0 : 1;
   }
+  l->n = static_cast<std::uint16_t>(size);
+  tree::reindex(l);
+  return {l, l->items[0], l->items[size - 1]};
+}
+
+std::vector<Part> build_leaves(const std::vector<const Item*>& items, std::uint64_t epoch) {
+  const auto sizes = shares(items.size());
+  std::vector<Part> out(sizes.size());
+  const auto build = [&](std::size_t from, std::size_t to, std::size_t at) {
+    for (std::size_t i = from; i < to; at += sizes[i++]) out[i] = build_leaf(items, at, sizes[i], epoch);
+  };
+  if (items.size() < kShareMin) {
+    build(0, sizes.size(), 0);
+    return out;
+  }
+  const std::size_t half = sizes.size() / 2;
+  const auto middle =
+      std::accumulate(sizes.begin(), sizes.begin() + static_cast<std::ptrdiff_t>(half), std::size_t{0});
+  std::thread helper([&] { build(half, sizes.size(), middle); });
+  build(0, half, 0);
+  helper.join();
   return out;
 }
 

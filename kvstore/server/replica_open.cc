@@ -8,6 +8,8 @@
 namespace keelson::kvstore {
 namespace {
 
+constexpr unsigned kLoadThreads = 2;  // beside the one that takes over what they read
+
 // A log that holds a membership change holds only committed ones before it: leaders propose one at a time. So
 // a commit index that was not yet durable can be told again, and the member never falls back behind the
 // membership that its log supposes.
@@ -89,9 +91,14 @@ Result<Replica::Loaded> Replica::load(const Backend::Options& options, MonoTime 
     };
     if (auto r = take(); !r && records) records = std::move(r);
   };
-  loader.version = [&](const ItemFields& f, std::string_view key, std::string_view value) {
-    state.load_version(f, key, value);
-  };
+  if (options.background == BackgroundWork::kThread) {
+    loader.threads = kLoadThreads;
+    loader.versions = [&](std::vector<LoadedVersion> versions) { state.load_versions(std::move(versions)); };
+  } else {
+    loader.version = [&](const ItemFields& f, std::string_view key, std::string_view value) {
+      state.load_version(f, key, value);
+    };
+  }
   out.meta = TRY(out.mvcc->backend->load(loader));
   TRY(std::move(records));
   if (state.working_revision() > out.meta.revision || state.state_hash() != out.meta.state_hash) {

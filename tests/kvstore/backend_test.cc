@@ -52,6 +52,66 @@ TEST(StoredBytes, CountedAsRecounted) {
   }
 }
 
+std::string seen(const ItemFields& f, std::string_view key, std::string_view value) {
+  return std::to_string(f.rev.main) + '/' + std::to_string(f.rev.sub) + ' ' + std::string(key) +
+         (f.tombstone ? " gone" : " " + std::to_string(f.create) + ' ' + std::to_string(f.version) + ' ') +
+         std::string(value);
+}
+
+// Stretches of very different sizes, and a bad block in one of them.
+TEST(ParallelLoad, HandsOverTheSameInTheSameOrder) {
+  MemFileSystem fs;
+  auto options = drained(fs, "db");
+  options.background = BackgroundWork::kThread;
+  Rng rng(9);
+  auto m = *Machine::open(options);
+  for (int i = 0; i < 400; ++i) {
+    Effects effects;
+    TxnRequest t;
+    for (std::uint64_t n = i % 50 == 0 ? 500 : 1; n > 0; --n) {
+      auto& op = t.success.emplace_back();
+      op.put.key = op.del.key = "key" + std::to_string(n == 1 ? rng.below(50) : n);
+      op.kind = n == 1 && rng.below(4) == 0 ? TxnOp::Kind::kDelete : TxnOp::Kind::kPut;
+      op.put.value = Bytes(std::string(1500, static_cast<char>('a' + rng.below(26))));
+    }
+    ASSERT_TRUE(m->state->txn(t, effects));
+    m->commit(effects);
+    ASSERT_TRUE(m->backend->flush());
+  }
+  const auto load = [&](unsigned threads) {
+    std::vector<std::string> out;
+    Backend::Loader loader;
+    loader.version = [&](const ItemFields& f, std::string_view key, std::string_view value) {
+      out.push_back(seen(f, key, value));
+    };
+    if (threads > 0) {
+      loader.threads = threads;
+      loader.versions = [&](const std::vector<LoadedVersion>& versions) {
+        for (const auto& v : versions) {
+          const Item& i = *v.item;
+          out.push_back(
+              seen({i.rev(), i.create(), i.version(), i.lease(), i.tombstone()}, i.key(), i.value()));
+        }
+      };
+    }
+    EXPECT_TRUE(m->backend->load(loader));
+    return out;
+  };
+  const auto one_by_one = load(0);
+  EXPECT_GT(m->backend->disk_bytes(), 4U << 20);
+  EXPECT_TRUE(load(1) == one_by_one);
+  EXPECT_TRUE(load(3) == one_by_one);
+  for (const auto& name : *fs.list("db")) {
+    if (name.ends_with(".ldb")) fs.content("db/" + name)[100] ^= 1;
+  }
+  Backend::Loader loader;
+  loader.threads = 2;
+  loader.versions = [](const std::vector<LoadedVersion>&) {};
+  const auto r = m->backend->load(loader);
+  ASSERT_FALSE(r);
+  EXPECT_EQ(r.error().code, Code::kDataLoss);
+}
+
 TEST(BackendCrash, SameCallsSameFiles) {
   auto run = [](std::uint64_t seed) {
     MemFileSystem fs;
