@@ -5,7 +5,7 @@ usage: run.py [--only TEXT] [--json FILE]
 A test passes by returning, fails by raising, is skipped by raising harness.Skipped; it may return a list of
 (name, error or None) to report many cases. KEELSON_ALL=1 adds functions named long_*.
 """
-import importlib, json, os, pathlib, sys, time, traceback
+import importlib, json, os, pathlib, signal, sys, time, traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
@@ -27,6 +27,8 @@ def main(argv):
     only = argv[argv.index("--only") + 1] if "--only" in argv else ""
     report = argv[argv.index("--json") + 1] if "--json" in argv else None
     passed = failed = skipped = 0
+    # A shell starts what is in the background with SIGINT ignored, and programs under test would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if report and os.path.exists(report):
         os.remove(report)
     for name, test in tests(only):
