@@ -17,6 +17,11 @@ class Strangers(StoreCluster):
         return ""
 
 
+def members(cluster):
+    listed = json.loads(cluster.ctl("member", "list", "-w", "json").stdout)["members"]
+    return {(m["name"], *m["peerURLs"]) for m in listed}
+
+
 def discovery_flags(service, token=TOKEN):
     pki = service.pki
     return ["--discovery-token", token, "--discovery-endpoints", ",".join(m.client_url for m in service.members),
@@ -27,8 +32,8 @@ def meet(service_kind):
     with StoreCluster(service_kind, members=1) as service:
         service.ctl("put", SIZE_KEY, "3")
         with Strangers("keelson", members=3, flags=discovery_flags(service)) as found:
-            names = {m["name"] for m in json.loads(found.ctl("member", "list", "-w", "json").stdout)["members"]}
-            check(names == {"m0", "m1", "m2"}, f"members: {names}")
+            want = {(m.name, m.peer_url) for m in found.members}
+            wait_for("all to have told their names", lambda: members(found) == want, 10)
             found.ctl("put", "a", "1")
             late = Strangers("keelson", members=1, flags=discovery_flags(service))
             late.members[0].start("")
@@ -73,9 +78,8 @@ def test_by_srv_records():
                     {name: "127.0.0.1" for name in names.values()})
     try:
         with strangers as found:
-            listed = json.loads(found.ctl("member", "list", "-w", "json").stdout)["members"]
             want = {(m.name, f"http://{name}:{m.peer_port}") for m, name in names.items()}
-            check({(m["name"], *m["peerURLs"]) for m in listed} == want, f"members: {listed}")
+            wait_for("all to have told their names", lambda: members(found) == want, 10)
             found.ctl("put", "a", "1")
     finally:
         dns.close()
