@@ -16,6 +16,10 @@ class DnsServer:
         threading.Thread(target=self.serve, daemon=True).start()
 
     def close(self):
+        try:
+            self.socket.shutdown(socket.SHUT_RD)  # wakes serve(); an unconnected socket says ENOTCONN
+        except OSError:
+            pass
         self.socket.close()
 
     def serve(self):

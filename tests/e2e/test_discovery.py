@@ -1,6 +1,6 @@
 """Members that do not know each other become one cluster: by v3 discovery (a token, and where to ask: an etcd or a keelson), and by DNS
 SRV records."""
-import json
+import json, os
 
 from dns_server import DnsServer
 from harness import check, temp_dir, wait_for
@@ -67,7 +67,7 @@ def test_at_keelson():
 
 
 def test_by_srv_records():
-    address, domain = "127.53.0.1", "cluster.test"
+    address, domain = f"127.53.{os.getpid() >> 8 & 255}.{os.getpid() & 255}", "cluster.test"
     resolver = temp_dir("dns") / "resolv.conf"
     resolver.write_text(f"nameserver {address}\n")
     # Each process sees a resolv.conf of its own.
