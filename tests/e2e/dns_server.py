@@ -26,6 +26,8 @@ class DnsServer:
         while True:
             try:
                 query, client = self.socket.recvfrom(4096)
+                if not query:
+                    return
                 self.socket.sendto(self.answer(query), client)
             except OSError:
                 return
