@@ -105,7 +105,8 @@ void Invariants::on_send(SimMember& from, const Message& m) {
 
 void Invariants::on_receive(SimMember& to, const Message& m) {
   if (m.type != MessageType::kAppend && m.type != MessageType::kHeartbeat) return;
-  if (m.term < to.replica()->node().term()) return;
+  // Whose log is still being repaired takes no part yet, and hears nobody.
+  if (m.term < to.replica()->node().term() || to.replica()->repairing()) return;
   to.heard_term = m.term;
   to.heard_at_tick = to.ticks;
 }
@@ -221,6 +222,12 @@ void Invariants::check_log(SimMember& member) {
   auto [it, first] = hashes_.emplace(replica.applied().value(), hash);
   if (!first && it->second != hash) {
     violation(member, "agreement", "its state at index " + str(replica.applied()) + " has another hash");
+  }
+  // One state at a time is falsified at most: a quorum always knows who is right.
+  if (std::ranges::any_of(replica.published().cluster()->alarms,
+                          [](const auto& a) { return a.type == kvstore::AlarmType::kCorrupt; })) {
+    violation(member, "agreement",
+              "says at index " + str(replica.applied()) + " that the cluster is corrupt");
   }
 }
 

@@ -249,9 +249,19 @@ void World::come_to_rest() {
   }
   if (!run_until(kRestWithin, [&](std::string& why) { return at_rest(why); })) return;
   if (!run_until(kLeasesGoneWithin, [&](std::string& why) {
-        why = "leases that nobody keeps alive have not ended";
         SimMember* l = leader();
-        return l != nullptr && l->replica()->state().leases().ids().empty();
+        if (l == nullptr) {
+          why = "no leader";
+          return false;
+        }
+        const auto& leases = l->replica()->state().leases();
+        why = "leases that nobody keeps alive have not ended:";
+        for (kvstore::LeaseId id : leases.ids()) {
+          const auto info = leases.info(id, false, l->clock().now());
+          why += " " + std::to_string(id) + " (" + std::to_string(info.remaining_ttl_s) + " of " +
+                 std::to_string(info.granted_ttl_s) + " s)";
+        }
+        return leases.ids().empty();
       })) {
     return;
   }

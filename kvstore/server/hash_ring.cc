@@ -45,7 +45,7 @@ std::vector<IndexHash> HashRing::since(raft::Index after, std::size_t max) const
   return out;
 }
 
-HashRing::Finding HashRing::verdict(const raft::Membership& membership) const {
+HashRing::Finding HashRing::verdict(const raft::Membership& membership) {
   Finding worst;
   for (auto at = hashes_.rbegin(); at != hashes_.rend(); ++at) {
     const auto& [index, all] = *at;
@@ -53,13 +53,14 @@ HashRing::Finding HashRing::verdict(const raft::Membership& membership) const {
     if (own == all.end() || all.size() < 2) continue;
     std::map<std::uint64_t, std::vector<raft::NodeId>> by_hash;
     for (const auto& [id, hash] : all) by_hash[hash].push_back(id);
-    if (by_hash.size() < 2) continue;
     const auto holds = [&](std::uint64_t hash) {
       return quorum(membership, [&](raft::NodeId v) {
         auto it = all.find(v);
         return it != all.end() && it->second == hash;
       });
     };
+    if (index > settled_ && holds(own->second)) settled_ = index;
+    if (by_hash.size() < 2) continue;
     const auto may_hold = [&](std::uint64_t hash) {
       return quorum(membership, [&](raft::NodeId v) {
         auto it = all.find(v);
@@ -74,6 +75,8 @@ HashRing::Finding HashRing::verdict(const raft::Membership& membership) const {
       if (holds(hash)) winner = hash;
       if (may_hold(hash)) open = true;
     }
+    const bool past = index <= settled_ && (!winner || *winner != own->second);
+    if (past) continue;
     if (winner) {
       f.verdict = *winner == own->second ? Verdict::kTheyDiffer : Verdict::kWeDiffer;
     } else if (!open) {
@@ -93,6 +96,7 @@ HashRing::Finding HashRing::verdict(const raft::Membership& membership) const {
 
 void HashRing::reset() {
   hashes_.clear();
+  settled_ = {};
 }
 
 }  // namespace keelson::kvstore

@@ -45,8 +45,9 @@ class HashRing {
   void report(raft::NodeId from, const IndexHash& hash);
   // Hashes of ours newer than `after`, oldest first, at most `max` of the newest.
   std::vector<IndexHash> since(raft::Index after, std::size_t max) const;
-  // Looks at all indexes that we and somebody else know.
-  Finding verdict(const raft::Membership& membership) const;
+  // Looks at all indexes that we and somebody else know. Once a quorum had our hash, an older index is no
+  // matter of a quorum any more: who differed there may have got a snapshot since, who agreed may have left.
+  Finding verdict(const raft::Membership& membership);
   // Forgets everything: our state was replaced by a snapshot.
   void reset();
 
@@ -54,6 +55,7 @@ class HashRing {
   static constexpr std::size_t kIndexesMax = 256;
   void trim();
   raft::NodeId self_;
+  raft::Index settled_;  // the newest at which a quorum had our hash
   std::map<raft::Index, std::map<raft::NodeId, std::uint64_t>> hashes_;
 };
 
