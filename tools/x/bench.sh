@@ -9,7 +9,7 @@ for name in "$@"; do
   say "bench $name"
   case $name in
     apiserver | cluster) python3 "bench/$name.py" "docs/benchmarks/$name.md" ;;
-    store) build release store_load; python3 bench/store.py docs/benchmarks/store.md ;;
+    store) build release store_load raft_bench; python3 bench/store.py docs/benchmarks/store.md ;;
     api | net | raft | embedded) build release "${name}_bench"; "build/release/bench/${name}_bench" ;;
     *) die "there is no benchmark '$name': ${all[*]}" ;;
   esac
