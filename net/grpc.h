@@ -63,7 +63,7 @@ class GrpcInterceptor {
   virtual void received(std::size_t method, std::size_t bytes) = 0;
   virtual void sent(std::size_t method, std::size_t count, std::size_t bytes) = 0;
   // `error`: null for OK. `took`: since begin().
-  virtual void ended(std::size_t method, const Error* error, Duration took) = 0;
+  virtual void ended(std::size_t method, const GrpcCall& call, const Error* error, Duration took) = 0;
   // True: ended() wants to know the time.
   virtual bool timed() const { return false; }
 };

@@ -119,18 +119,19 @@ class ServerCall final : public GrpcCall {
 // Tells the interceptor how the call ended.
 class Ending {
  public:
-  Ending(GrpcInterceptor* interceptor, std::size_t method, Clock& clock)
-      : interceptor_(interceptor), method_(method), clock_(clock) {
+  Ending(GrpcInterceptor* interceptor, std::size_t method, const GrpcCall& call, Clock& clock)
+      : interceptor_(interceptor), method_(method), call_(call), clock_(clock) {
     if (interceptor_ != nullptr && interceptor_->timed()) began_ = clock_.now();
   }
   void operator()(const Error* error) {
     if (interceptor_ == nullptr) return;
-    interceptor_->ended(method_, error, interceptor_->timed() ? clock_.now() - began_ : Duration());
+    interceptor_->ended(method_, call_, error, interceptor_->timed() ? clock_.now() - began_ : Duration());
   }
 
  private:
   GrpcInterceptor* const interceptor_;
   const std::size_t method_;
+  const GrpcCall& call_;
   Clock& clock_;
   MonoTime began_{};
 };
@@ -188,7 +189,7 @@ Task<Result<void>> GrpcRouter::dispatch(GrpcCall& call) {
   const auto it = methods_.find(call.method());
   if (it == methods_.end()) co_return fail(unknown(call.method()));
   const Method& m = it->second;
-  Ending ending(interceptor_, m.index, clock_);
+  Ending ending(interceptor_, m.index, call, clock_);
   Result<void> result;
   if (interceptor_ != nullptr) result = interceptor_->begin(m.index, call);
   if (result && m.unary) {
@@ -229,7 +230,7 @@ Task<> GrpcRouter::handle(Exchange& exchange) {
   // A unary call: as few suspensions and copies as can be.
   const Method& m = it->second;
   call.watch(interceptor_, m.index);
-  Ending ending(interceptor_, m.index, clock_);
+  Ending ending(interceptor_, m.index, call, clock_);
   Result<Bytes> reply;
   Result<void> begun;
   if (interceptor_ != nullptr) begun = interceptor_->begin(m.index, call);

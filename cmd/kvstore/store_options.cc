@@ -42,6 +42,7 @@ Result<kvstore::ReplicatedStoreOptions> store_options(const KvstoreConfig& confi
   m.pre_vote = config.pre_vote;
   if (config.quota_backend_bytes > 0) m.quota_bytes = static_cast<std::uint64_t>(config.quota_backend_bytes);
   if (config.quota_backend_bytes < 0) m.quota_bytes = 0;
+  m.slow_apply = std::chrono::duration_cast<Duration>(config.warning_apply_duration);
   m.keep_entries = static_cast<std::size_t>(config.snapshot_catchup_entries);
   m.max_learners = static_cast<std::size_t>(config.max_learners);
   m.strict_reconfig_check = config.strict_reconfig_check;
@@ -55,6 +56,7 @@ kvstore::etcd::ApiOptions api_options(const KvstoreConfig& config) {
   o.max_txn_ops = static_cast<std::size_t>(config.max_txn_ops);
   o.watch_progress_interval = config.watch_progress_notify_interval;
   o.election_timeout = std::chrono::milliseconds(config.election_ms);
+  o.warning_unary_duration = std::chrono::duration_cast<Duration>(config.warning_unary_request_duration);
   o.extensive_metrics = config.metrics == "extensive";
   o.json_gateway = config.enable_grpc_gateway;
   o.client_cert_auth = config.client_tls.client_cert_auth;

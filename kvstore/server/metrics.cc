@@ -47,7 +47,7 @@ StoreMetrics::StoreMetrics(std::shared_ptr<prometheus::Registry> r)
       leader_changes(
           counter(*r, "etcd_server_leader_changes_seen_total", "How often a leader was seen anew.")),
       slow_applies(
-          counter(*r, "etcd_server_slow_apply_total", "Batches that took more than 100 ms to apply.")),
+          counter(*r, "etcd_server_slow_apply_total", "Batches that took longer to apply than --warning-apply-duration.")),
       slow_reads(
           counter(*r, "etcd_server_slow_read_indexes_total", "Read index rounds that were asked again.")),
       failed_reads(

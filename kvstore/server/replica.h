@@ -125,6 +125,7 @@ struct ReplicaOptions {
   Duration auto_compaction_period{};       // kPeriodic
   Revision auto_compaction_revisions = 0;  // kRevision
   std::size_t compaction_keys_per_step = 1000;
+  Duration slow_apply = std::chrono::milliseconds(100);  // what takes longer is logged; 0: nothing is
   std::uint64_t hash_every = 64;  // entries between two hashes that are compared
 
   bool in_memory_backend = false;                       // tests: LevelDB in memory

@@ -48,7 +48,8 @@ std::size_t count_operation(StoreMetrics& m, const TxnOpResult& op) {
 
 void Replica::apply_some() {
   if (to_apply_.empty()) return;
-  const MonoTime until = now() + kApplySlice;
+  const MonoTime begin = now();
+  const MonoTime until = begin + kApplySlice;
   std::size_t n = 0;
   while (!to_apply_.empty() && !failed_) {
     if (mvcc_->backend->pending_bytes() >= kBackendBytesMax) {
@@ -66,6 +67,12 @@ void Replica::apply_some() {
   }
   if (n == 0) return;
   commit_effects();
+  if (const Duration took = now() - begin;
+      took > options_.slow_apply && options_.slow_apply > Duration::zero()) {
+    deps_.metrics->slow_applies.Increment();
+    deps_.logger.warn("apply request took too long",
+                      {{"took_ms", std::chrono::duration<double, std::milli>(took).count()}, {"entries", n}});
+  }
   node_->applied(applied_);
   finish_reads();
   if (!forwarded_.empty()) finish_forwarded();

@@ -15,6 +15,7 @@ using prometheus::MetricType;
 
 constexpr double kBounds[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
 constexpr std::size_t kClientVersionsMax = 64;
+constexpr int kSlowLinesPerSecond = 20;
 
 MetricFamily family(const char* name, const char* help, MetricType type) {
   MetricFamily f;
@@ -122,8 +123,24 @@ void ApiMetrics::sent(std::size_t method, std::size_t count, std::size_t bytes) 
   bump(methods_[method]->sent, count);
   bump(sent_bytes_, bytes);
 }
-void ApiMetrics::ended(std::size_t method, const Error* error, Duration took) {
+// As etcd's line. Under overload every request is slow: some lines a second are enough.
+void ApiMetrics::warn_slow(const Method& m, const net::GrpcCall& call, Duration took) {
+  const auto second =
+      std::chrono::duration_cast<std::chrono::seconds>(c_.clock.now().time_since_epoch()).count();
+  if (warned_second_.exchange(second, std::memory_order_relaxed) != second) warned_ = 0;
+  if (++warned_ > kSlowLinesPerSecond) return;
+  const auto& info = call.request().connection;
+  c_.logger.warn(
+      "request stats",
+      {{"time spent", std::to_string(std::chrono::duration<double, std::milli>(took).count()) + "ms"},
+       {"remote", info ? info->remote_address + ":" + std::to_string(info->remote_port) : ""},
+       {"response type", "/" + m.service + "/" + m.name}});
+}
+
+void ApiMetrics::ended(std::size_t method, const net::GrpcCall& call, const Error* error, Duration took) {
   Method& m = *methods_[method];
+  const Duration slow = c_.options.warning_unary_duration;
+  if (slow > Duration::zero() && took > slow && m.type[0] == 'u') warn_slow(m, call, took);
   const auto code = error == nullptr ? 0 : static_cast<std::size_t>(error->code);
   bump(m.handled[code < kCodes ? code : 2]);
   if (!timed_) return;

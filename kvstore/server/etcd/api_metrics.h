@@ -29,8 +29,8 @@ class ApiMetrics final : public net::GrpcInterceptor, public prometheus::Collect
   Result<void> begin(std::size_t method, net::GrpcCall& call) override;
   void received(std::size_t method, std::size_t bytes) override;
   void sent(std::size_t method, std::size_t count, std::size_t bytes) override;
-  void ended(std::size_t method, const Error* error, Duration took) override;
-  bool timed() const override { return timed_; }
+  void ended(std::size_t method, const net::GrpcCall& call, const Error* error, Duration took) override;
+  bool timed() const override { return timed_ || c_.options.warning_unary_duration > Duration::zero(); }
 
   // For /health and its kin.
   void note_health(bool ok) { ++(ok ? health_success_ : health_failures_); }
@@ -64,12 +64,15 @@ class ApiMetrics final : public net::GrpcInterceptor, public prometheus::Collect
     const std::string version;
     Counter requests{0};
   };
+  void warn_slow(const Method& m, const net::GrpcCall& call, Duration took);
   void note_client(bool stream, std::string_view version);
   prometheus::MetricFamily watch_streams() const;
 
   ServiceContext& c_;
   const bool timed_;
   std::vector<std::unique_ptr<Method>> methods_;
+  std::atomic<std::int64_t> warned_second_{0};  // of the clock
+  std::atomic<int> warned_{0};                  // in it
   Counter received_bytes_{0};
   Counter sent_bytes_{0};
   Counter health_success_{0};

@@ -31,6 +31,7 @@ struct ApiOptions {
   std::size_t max_txn_ops = 128;            // --max-txn-ops
   Duration watch_progress_interval = std::chrono::minutes(10);  // --watch-progress-notify-interval
   Duration election_timeout = std::chrono::seconds(1);          // --election-timeout
+  Duration warning_unary_duration{};  // --warning-unary-request-duration: slower calls are logged; 0: none
   bool extensive_metrics = false;                               // --metrics=extensive
   bool json_gateway = true;                                     // --enable-grpc-gateway
   bool client_cert_auth = false;                                // --client-cert-auth
