@@ -184,8 +184,6 @@ void Replica::report_metrics() {
   m.committed.Set(static_cast<double>(node_->commit().value()));
   m.applied.Set(static_cast<double>(applied_.value()));
   m.pending.Set(static_cast<double>(proposed_.size() + unproposed_.size()));
-  m.keys.Set(
-      static_cast<double>(state.snapshot()->view().count({.key = {}, .end = std::string_view("\0", 1)})));
   m.watchers.Set(static_cast<double>(hub_.watchers()));
   m.revision.Set(static_cast<double>(meta_.revision));
   m.compact_revision.Set(static_cast<double>(meta_.compacted));
