@@ -234,6 +234,12 @@ Result<KvstoreCommandLine> parse_kvstore(const std::vector<std::string>& args,
     TRY(read_environment(environment, set, config));
   }
   config.warnings.insert(config.warnings.end(), set.warnings().begin(), set.warnings().end());
+  // In etcd's words.
+  if (!texts.v2_deprecation.empty())
+    config.warnings.push_back("--v2-deprecation is deprecated and scheduled for removal in v3.8. The default value is "
+                              "enforced, ignoring user input");
+  if (texts.max_snapshots != 0)
+    config.warnings.push_back("--max-snapshots is deprecated in 3.6 and will be decommissioned in 3.8; it has no effect");
   TRY(take_apart(set, texts, config));
   TRY(validate(config, texts));
   return out;

@@ -125,14 +125,14 @@ void bind_observing(FlagSet& set, KvstoreConfig& c, KvstoreTexts& t) {
   set.add("config-file", &t.config_file,
           "YAML file with the configuration; flags and environment are then ignored");
   set.add("version", &t.version, "print the version and exit");
+  set.add("max-snapshots", &t.max_snapshots, "no effect");
   set.add("v2-deprecation", &t.v2_deprecation, "nothing is left of the v2 store: no effect");
   set.add("discovery", &t.discovery, "v2 discovery is gone: use --initial-cluster");
 }
 
 // What has no meaning here: a design without bbolt, v2 store, rotating WAL files or Go.
 void bind_ignored(FlagSet& set) {
-  for (const char* name : {"max-snapshots",
-                           "max-wals",
+  for (const char* name : {"max-wals",
                            "backend-bbolt-freelist-type",
                            "backend-batch-interval",
                            "backend-batch-limit",

@@ -20,6 +20,7 @@ struct KvstoreTexts {
   std::string config_file;
   std::string discovery;
   std::string v2_deprecation;
+  std::int64_t max_snapshots = 0;
   bool version = false;
 };
 
