@@ -18,7 +18,10 @@ def clients(kind):
             endpoint = ["--endpoint", f"127.0.0.1:{member.client_port}", *credentials(cluster)]
             run(["/usr/bin/python3", INTEROP / "python_etcd3/check.py", *endpoint], timeout=120)
             run([INTEROP / "grpcpp/check.sh", ROOT / "build/interop/grpcpp", *endpoint], timeout=300)
-    return [("python3-etcd3 on every member", None), ("grpc++ on every member", None)]
+        pki = cluster.pki
+        run(["/usr/bin/python3", INTEROP / "websocket_watch.py", "127.0.0.1", str(cluster.members[1].client_port), pki / "ca.crt",
+             pki / "client.crt", pki / "client.key"], timeout=60)
+    return [("python3-etcd3 on every member", None), ("grpc++ on every member", None), ("a watch over a WebSocket", None)]
 
 
 def long_clients_on_etcd():

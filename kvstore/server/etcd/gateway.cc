@@ -4,6 +4,9 @@
 
 #include "kvstore/server/etcd/errors.h"
 #include "kvstore/server/etcd/json.h"
+#include "net/catch_cancel.h"
+#include "net/upgrade.h"
+#include "net/websocket.h"
 
 namespace keelson::kvstore::etcd {
 namespace {
@@ -57,6 +60,17 @@ Task<> refuse(Exchange& x, int status, int code, std::string message) {
   (void)co_await x.respond(status, json_headers(), Bytes(error_json(code, message)));
 }
 
+// "Bearer, TOKEN" as browsers have to say it; empty: no token.
+std::string bearer_token(const net::Request& r) {
+  const auto protocol = r.headers.get("sec-websocket-protocol");
+  constexpr std::string_view kBearer = "Bearer,";
+  if (!protocol || !protocol->starts_with(kBearer)) return {};
+  std::string_view token = *protocol;
+  token.remove_prefix(kBearer.size());
+  while (token.starts_with(' ')) token.remove_prefix(1);
+  return std::string(token);
+}
+
 // The request as gRPC would have it: Grpc-Metadata-X becomes x; Authorization stays what it is.
 net::Request as_metadata(const net::Request& r) {
   net::Request out;
@@ -68,6 +82,7 @@ net::Request as_metadata(const net::Request& r) {
     if (name.starts_with(kPrefix)) out.headers.add(name.substr(kPrefix.size()), value);
     if (name == "authorization") out.headers.add(name, value);
   }
+  if (const auto token = bearer_token(r); !token.empty()) out.headers.add("authorization", "Bearer " + token);
   return out;
 }
 
@@ -105,7 +120,7 @@ class JsonCall : public net::GrpcCall {
         if (m_.streams || std::exchange(received_, true)) co_return std::nullopt;
         co_return take(std::string());
       }
-      auto piece = CO_TRY(co_await x_.read_some());
+      auto piece = CO_TRY(co_await more());
       ended_ = piece.empty();
       body_ += piece;
       if (body_.size() > 2 * max_ + 4096) co_return fail(Code::kResourceExhausted, "request body too large");
@@ -113,6 +128,9 @@ class JsonCall : public net::GrpcCall {
   }
 
  protected:
+  // More of the body; empty at its end.
+  virtual Task<Result<std::string>> more() { return x_.read_some(); }
+
   // One line per message.
   Result<std::string> to_lines(std::string_view frames, std::size_t count) {
     metrics_.sent(index_, count, frames.size() - count * kFramePrefix);
@@ -176,7 +194,65 @@ class StreamCall final : public JsonCall {
   }
 };
 
+// Over a WebSocket: each message of the client is a part of the body, each line of ours a message.
+class SocketCall final : public JsonCall {
+ public:
+  SocketCall(Exchange& x, const MethodDesc& m, std::size_t index, ApiMetrics& metrics, std::size_t max,
+             std::unique_ptr<net::ByteStream> stream)
+      : JsonCall(x, m, index, metrics, max), ws_(std::move(stream), 2 * max + 4096) {}
+
+  Task<> closed() override { return closed_.wait(); }
+  bool is_closed() const override { return closed_.is_set(); }
+  Executor executor() override { return ws_.executor(); }
+
+  Task<Result<void>> send_frames(Bytes frames, std::size_t count) override {
+    std::string lines = CO_TRY(to_lines(frames, count));
+    while (lines.ends_with('\n')) lines.pop_back();
+    std::string_view rest = lines;
+    while (!rest.empty()) {
+      const std::string line(rest.substr(0, rest.find('\n')));
+      rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+      CO_TRY(co_await ws_.write(false, line));
+    }
+    co_return Result<void>();
+  }
+
+  // The call from its begin to its end; says why it failed, where it did.
+  Task<> run(net::GrpcRouter* router) {
+    const auto result = co_await router->dispatch(*this);
+    if (!result) {
+      const Error& e = result.error();
+      (void)co_await ws_.write(false, R"({"error":)" + error_json(static_cast<int>(e.code), e.message) + "}");
+    }
+    (void)co_await ws_.close(1000, "");
+  }
+  Task<> stop() { return ws_.stop(); }
+
+ protected:
+  Task<Result<std::string>> more() override {
+    auto message = co_await ws_.read();
+    if (message && *message) co_return (*message)->data + "\n";
+    closed_.set();
+    co_return std::string();
+  }
+
+ private:
+  net::WebSocket ws_;
+  AsyncEvent closed_;
+};
+
 }  // namespace
+
+Task<> Gateway::socket(Exchange& x, const MethodDesc& method, std::size_t index) {
+  auto reply = net::websocket_accept(x.request(), bearer_token(x.request()).empty() ? "" : "Bearer");
+  if (!reply) co_return co_await refuse(x, 400, static_cast<int>(reply.error().code), reply.error().message);
+  auto stream = co_await x.upgrade(std::move(*reply));
+  if (!stream) co_return;
+  SocketCall call(x, method, index, metrics_, c_.options.max_message_bytes(), std::move(*stream));
+  const auto cancelled = co_await net::catch_cancel(call.run(&router_));
+  co_await call.stop();
+  if (cancelled) std::rethrow_exception(cancelled);
+}
 
 Task<> Gateway::unary(Exchange& x, const MethodDesc& method, std::size_t index) {
   UnaryCall call(x, method, index, metrics_, c_.options.max_message_bytes());
@@ -215,6 +291,7 @@ Task<> Gateway::handle(Exchange& x) {
   if (method == nullptr) co_return co_await refuse(x, 404, static_cast<int>(Code::kNotFound), "Not Found");
   const auto index = router_.find(method->path);
   if (!index) co_return co_await refuse(x, 501, static_cast<int>(Code::kUnimplemented), "Not Implemented");
+  if (net::is_websocket_request(x.request())) co_return co_await socket(x, *method, *index);
   if (x.request().method != "POST") {
     co_return co_await refuse(x, 501, static_cast<int>(Code::kUnimplemented), "Method Not Allowed");
   }

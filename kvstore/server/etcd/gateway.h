@@ -1,5 +1,6 @@
 // Gateway: the JSON gateway (grpc-gateway's ways): POST /v3/… with a message in JSON becomes a call of the
-// router, whoever registered the method. Streams answer one {"result":…} per line.
+// router, whoever registered the method. Streams answer one {"result":…} per line. A WebSocket takes the place of
+// both bodies, as with etcd: messages are lines; Sec-WebSocket-Protocol "Bearer, TOKEN" stands for Authorization.
 //
 // Thread rule: as net::Handler.
 #pragma once
@@ -21,6 +22,7 @@ class Gateway final : public net::Handler {
 
  private:
   Task<> unary(net::Exchange& x, const MethodDesc& method, std::size_t index);
+  Task<> socket(net::Exchange& x, const MethodDesc& method, std::size_t index);
   Task<> stream(net::Exchange& x, const MethodDesc& method, std::size_t index);
 
   ServiceContext& c_;
