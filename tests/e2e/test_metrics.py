@@ -1,7 +1,8 @@
 """/metrics serves what the etcd mixin's alerts and dashboard ask for, with the types and labels of a real etcd."""
 import re
 
-from harness import check
+from harness import Process, check, wait_for
+from peers import peer
 from store_cluster import StoreCluster
 
 # Metric -> type, of contrib/mixin (alerts.libsonnet, dashboards/targets.libsonnet).
@@ -55,3 +56,29 @@ def test_mixin():
     for name in same:
         check(keelson[name][0] == etcd[name][0], f"{name} is a {keelson[name][0]}, in etcd a {etcd[name][0]}")
     check(len(same) > 45, f"only {len(same)} metrics in common with etcd")
+
+
+def ended_watches(kind):
+    """A client that goes away is no failed request: etcd's alert on those would fire."""
+    with StoreCluster(kind, members=1, tls=False) as cluster:
+        cluster.ctl("put", "a", "1")
+        log = cluster.folder / "watch.log"
+        watch = Process([peer("etcdctl"), *cluster.client_flags(), "watch", "a", "--rev", "1"], log)
+        wait_for("the watch's event", lambda: "PUT" in log.read_text(), 10)
+        watch.kill()
+
+        def codes():
+            text = cluster.members[0].get("/metrics")
+            found = re.findall(r'^grpc_server_handled_total{grpc_code="(\w+)",grpc_method="Watch",grpc_service="etcdserverpb.Watch",[^}]*} (\d+)',
+                               text, re.M)
+            return {code: int(n) for code, n in found if n != "0"}
+        wait_for("the end of the watch to be counted", codes, 10)
+        check(codes() == {"Canceled": 1}, f"counted as {codes()}")
+
+
+def test_ended_watches():
+    ended_watches("keelson")
+
+
+def long_ended_watches_on_etcd():
+    ended_watches("etcd")

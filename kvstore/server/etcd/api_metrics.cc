@@ -141,7 +141,11 @@ void ApiMetrics::ended(std::size_t method, const net::GrpcCall& call, const Erro
   Method& m = *methods_[method];
   const Duration slow = c_.options.warning_unary_duration;
   if (slow > Duration::zero() && took > slow && m.type[0] == 'u') warn_slow(m, call, took);
-  const auto code = error == nullptr ? 0 : static_cast<std::size_t>(error->code);
+  auto code = error == nullptr ? 0 : static_cast<std::size_t>(error->code);
+  // Its client went away: no failure of ours, and no reason for the alert on failed requests.
+  if (error != nullptr && error->code == Code::kUnavailable && call.is_closed()) {
+    code = static_cast<std::size_t>(Code::kCancelled);
+  }
   bump(m.handled[code < kCodes ? code : 2]);
   if (!timed_) return;
   const double s = std::chrono::duration<double>(took).count();
