@@ -143,4 +143,7 @@ struct DecodedVersion {
 // False for malformed bytes. The views are into `bytes`; the revision is not in them.
 bool decode_version(std::string_view bytes, DecodedVersion& out);
 
+// A RunBoth (kvstore/mvcc/run_both.h) for the shell: the second runs on a thread of its own.
+void run_on_two_threads(const std::function<void()>& a, const std::function<void()>& b);
+
 }  // namespace keelson::kvstore

@@ -89,4 +89,10 @@ Result<void> ParallelLoad::run(const Take& take) {
   return out;
 }
 
+void run_on_two_threads(const std::function<void()>& a, const std::function<void()>& b) {
+  std::thread other(b);
+  a();
+  other.join();
+}
+
 }  // namespace keelson::kvstore

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <span>
-#include <thread>
 #include <utility>
 
 #include "base/check.h"
@@ -15,7 +14,7 @@ namespace {
 constexpr std::size_t kSlotsMin = 1024;
 constexpr std::size_t kSmall = 24;  // keys that are compared whole
 constexpr std::size_t kAhead = 16;
-constexpr std::size_t kShareMin = 1 << 16;  // keys of which another thread sorts half
+constexpr std::size_t kShareMin = 1 << 16;  // keys that are sorted in two parts at once
 
 struct Entry {
   std::uint64_t head = 0;
@@ -27,39 +26,38 @@ void sort_whole(std::span<Entry> entries) {
             [](const Entry& a, const Entry& b) { return a.item->key() < b.item->key(); });
 }
 
-void sort_keys(std::span<Entry> entries, std::size_t depth);
+void sort_keys(std::span<Entry> entries, std::size_t depth, const RunBoth& run_both);
 
 bool by_head(const Entry& a, const Entry& b) {
   return a.head < b.head;
 }
 
 // REQUIRES: the keys share their first `depth` bytes, which the heads follow; not all heads are equal.
-void sort_by_heads(std::span<Entry> entries, std::size_t depth) {
+void sort_by_heads(std::span<Entry> entries, std::size_t depth, const RunBoth& run_both) {
   std::sort(entries.begin(), entries.end(), by_head);
   for (std::size_t begin = 0; begin < entries.size();) {
     std::size_t end = begin + 1;
     while (end < entries.size() && entries[end].head == entries[begin].head) ++end;
-    if (end - begin > 1) sort_keys(entries.subspan(begin, end - begin), depth);
+    if (end - begin > 1) sort_keys(entries.subspan(begin, end - begin), depth, run_both);
     begin = end;
   }
 }
 
-// As sort_by_heads(), on two threads.
-void share_by_heads(std::span<Entry> entries, std::size_t depth) {
+// As sort_by_heads(), in two parts at once.
+void share_by_heads(std::span<Entry> entries, std::size_t depth, const RunBoth& run_both) {
   const auto middle = entries.begin() + static_cast<std::ptrdiff_t>(entries.size() / 2);
   std::nth_element(entries.begin(), middle, entries.end(), by_head);
   // Equal heads stay together: the lower part ends with the middle's.
   const auto upper =
       std::partition(middle, entries.end(), [head = middle->head](const Entry& e) { return e.head == head; });
-  std::thread helper([&] {
-    if (upper != entries.end()) sort_by_heads({upper, entries.end()}, depth);
-  });
-  sort_by_heads({entries.begin(), upper}, depth);
-  helper.join();
+  run_both([&] { sort_by_heads({entries.begin(), upper}, depth, run_both); },
+           [&] {
+             if (upper != entries.end()) sort_by_heads({upper, entries.end()}, depth, run_both);
+           });
 }
 
 // Sorts keys that share their first `depth` bytes.
-void sort_keys(std::span<Entry> entries, std::size_t depth) {
+void sort_keys(std::span<Entry> entries, std::size_t depth, const RunBoth& run_both) {
   if (entries.size() <= kSmall) {
     sort_whole(entries);
     return;
@@ -79,16 +77,16 @@ void sort_keys(std::span<Entry> entries, std::size_t depth) {
   if (std::all_of(entries.begin(), entries.end(), equal)) {  // they differ in zeros and ends only
     sort_whole(entries);
   } else if (entries.size() < kShareMin) {
-    sort_by_heads(entries, shared);
+    sort_by_heads(entries, shared, run_both);
   } else {
-    share_by_heads(entries, shared);
+    share_by_heads(entries, shared, run_both);
   }
 }
 
 }  // namespace
 
 BulkLoad::~BulkLoad() {
-  for (const Item* item : take_sorted()) Tree::drop(item);
+  for (const Item* item : take_sorted(run_in_turn)) Tree::drop(item);
 }
 
 void BulkLoad::grow() {
@@ -119,12 +117,12 @@ ItemPtr BulkLoad::put(ItemPtr item, std::uint64_t hash) {
   return nullptr;
 }
 
-std::vector<const Item*> BulkLoad::take_sorted() {
+std::vector<const Item*> BulkLoad::take_sorted(const RunBoth& run_both) {
   slots_ = {};
   hashes_ = {};
   std::vector<Entry> entries(items_.size());
   for (std::size_t i = 0; i < items_.size(); ++i) entries[i].item = items_[i];
-  sort_keys(entries, 0);
+  sort_keys(entries, 0, run_both);
   std::vector<const Item*> out = std::exchange(items_, {});
   for (std::size_t i = 0; i < entries.size(); ++i) out[i] = entries[i].item;
   return out;

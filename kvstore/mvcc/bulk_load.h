@@ -2,7 +2,7 @@
 // them over sorted: what a store does at start instead of a search through the tree for each version.
 //
 // A hash table finds a key's version so far; the keys are sorted once, by eight bytes at a time; many of them
-// with the help of a second thread.
+// in two parts at once.
 //
 // Thread rule: one thread.
 #pragma once
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "kvstore/mvcc/item.h"
+#include "kvstore/mvcc/run_both.h"
 
 namespace keelson::kvstore {
 
@@ -30,7 +31,7 @@ class BulkLoad {
     if (!slots_.empty()) __builtin_prefetch(&slots_[slot_of(hash, slots_.size())]);
   }
   // All newest versions in the order of their keys; their references are the caller's. Empty afterwards.
-  std::vector<const Item*> take_sorted();
+  std::vector<const Item*> take_sorted(const RunBoth& run_both);
 
  private:
   struct Slot {

@@ -255,9 +255,10 @@ void State::load_lease(LeaseId id, std::int64_t ttl_s, MonoTime now, std::int64_
   leases_.checkpoint({id, remaining_s});
 }
 
-void State::finish_load(Revision revision, Revision compacted, bool compaction_done) {
+void State::finish_load(Revision revision, Revision compacted, bool compaction_done,
+                        const RunBoth& run_both) {
   CHECK(revision >= revision_);
-  if (loading_) tree_.build(loading_->take_sorted());
+  if (loading_) tree_.build(loading_->take_sorted(run_both), run_both);
   loading_.reset();
   revision_ = revision;
   compacted_.store(compacted, std::memory_order_release);

@@ -70,7 +70,8 @@ class State {
   static LoadedVersion prepare(const ItemFields& fields, std::string_view key, std::string_view value);
   void load_versions(std::vector<LoadedVersion> versions);
   // Call last. Resumes an unfinished compaction where `compaction_done` is false.
-  void finish_load(Revision revision, Revision compacted, bool compaction_done);
+  void finish_load(Revision revision, Revision compacted, bool compaction_done,
+                   const RunBoth& run_both = run_in_turn);
 
   // ---- Commands. What fails changes nothing.
   // Errors: kOutOfRange (a range's revision), kNotFound (a lease), kInvalidArgument

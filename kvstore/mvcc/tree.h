@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "kvstore/mvcc/item.h"
+#include "kvstore/mvcc/run_both.h"
 
 namespace keelson::kvstore {
 
@@ -118,7 +119,7 @@ class Tree {
   // Forgets the key and its chain. REQUIRES: it is there.
   void erase(std::string_view key);
   // Makes the tree of these Items, whose references it takes over. REQUIRES: it is empty, their keys rise.
-  void build(const std::vector<const Item*>& items);
+  void build(const std::vector<const Item*>& items, const RunBoth& run_both);
   // Adds `old`, with its chain, to the versions before `now`. REQUIRES: `now` has none yet and is newer.
   static void chain(const Item* old, const Item* now);
   // Frees an Item that never came into a tree, and its chain.

@@ -1,6 +1,5 @@
 // Tree::build: the whole tree at once, level by level: what the start of a store with many keys needs.
 #include <numeric>
-#include <thread>
 
 #include "base/check.h"
 #include "kvstore/mvcc/tree.h"
@@ -18,7 +17,7 @@ using tree::Separator;
 constexpr std::size_t kFill = tree::kFanout * 7 / 8;
 // Items lie all over the memory: their lines are asked for this many ahead.
 constexpr std::size_t kAhead = 64;
-constexpr std::size_t kShareMin = 1 << 16;  // Items of which another thread takes half
+constexpr std::size_t kShareMin = 1 << 16;  // Items of which both halves are built at once
 
 struct Part {
   Node* node = nullptr;
@@ -48,7 +47,8 @@ Part build_leaf(const std::vector<const Item*>& items, std::size_t at, std::size
   return {l, l->items[0], l->items[size - 1]};
 }
 
-std::vector<Part> build_leaves(const std::vector<const Item*>& items, std::uint64_t epoch) {
+std::vector<Part> build_leaves(const std::vector<const Item*>& items, std::uint64_t epoch,
+                               const RunBoth& run_both) {
   const auto sizes = shares(items.size());
   std::vector<Part> out(sizes.size());
   const auto build = [&](std::size_t from, std::size_t to, std::size_t at) {
@@ -61,9 +61,7 @@ std::vector<Part> build_leaves(const std::vector<const Item*>& items, std::uint6
   const std::size_t half = sizes.size() / 2;
   const auto middle =
       std::accumulate(sizes.begin(), sizes.begin() + static_cast<std::ptrdiff_t>(half), std::size_t{0});
-  std::thread helper([&] { build(half, sizes.size(), middle); });
-  build(0, half, 0);
-  helper.join();
+  run_both([&] { build(0, half, 0); }, [&] { build(half, sizes.size(), middle); });
   return out;
 }
 
@@ -88,10 +86,10 @@ std::vector<Part> build_inner(const std::vector<Part>& below, std::uint64_t epoc
 
 }  // namespace
 
-void Tree::build(const std::vector<const Item*>& items) {
+void Tree::build(const std::vector<const Item*>& items, const RunBoth& run_both) {
   CHECK(keys_ == 0);
   if (items.empty()) return;
-  std::vector<Part> parts = build_leaves(items, epoch_);
+  std::vector<Part> parts = build_leaves(items, epoch_, run_both);
   while (parts.size() > 1) parts = build_inner(parts, epoch_);
   drop_node(root_);
   root_ = parts[0].node;

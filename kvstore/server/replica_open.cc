@@ -110,7 +110,8 @@ Result<Replica::Loaded> Replica::load(const Backend::Options& options, MonoTime 
     return fail(Code::kDataLoss,
                 "backend in " + options.dir + " is corrupt: its records do not hash to what was recorded");
   }
-  state.finish_load(out.meta.revision, out.meta.compacted, out.meta.compaction_done);
+  state.finish_load(out.meta.revision, out.meta.compacted, out.meta.compaction_done,
+                    options.background == BackgroundWork::kThread ? run_on_two_threads : run_in_turn);
   return out;
 }
 
