@@ -14,6 +14,9 @@ constexpr std::size_t kBatchBytesMax = 4 << 20;  // a burst of large values must
 constexpr std::size_t kHelpRequestsMax = 2;
 constexpr Duration kHelpMax = std::chrono::milliseconds(2);
 constexpr int kCrowdedTurns = 32;
+// A thread that comes to it only after this has others to serve, who must not wait for the disk.
+constexpr Duration kHelpDelayMax = std::chrono::microseconds(200);
+constexpr int kBusyTurns = 8;
 }  // namespace
 
 StoreThread::StoreThread(Replica& replica, Clock& clock, Logger logger, Hooks hooks)
@@ -81,6 +84,7 @@ Result<void> StoreThread::submit(PendingPtr p) {
     wake(std::move(lock));
   } else if (executor) {
     help_posted_ = true;
+    help_posted_at_ = clock_.now();
     lock.unlock();
     boost::asio::post(*executor, [weak = weak_from_this()] {
       if (auto self = weak.lock()) self->help();
@@ -114,7 +118,9 @@ void StoreThread::help() {
   std::unique_lock lock(mu_);
   help_posted_ = false;
   if (stopping_ || working_ || !waiting_ || input_.requests.empty()) return;
-  if (input_.requests.size() <= kHelpRequestsMax) {
+  if (clock_.now() - help_posted_at_ > kHelpDelayMax) {
+    crowded_turns_ = kBusyTurns;
+  } else if (input_.requests.size() <= kHelpRequestsMax) {
     more_ = turn(lock);
     if (!more_ && !stopping_ && input_.empty()) return;
   }

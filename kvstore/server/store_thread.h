@@ -83,8 +83,10 @@ class StoreThread : public std::enable_shared_from_this<StoreThread> {
   bool working_ = false;      // somebody has the Replica
   bool more_ = true;          // step() wants to be called again
   bool help_posted_ = false;  // a thread that brought requests will work on them
-  int crowded_turns_ = 0;     // so many turns are the store thread's, since many requests came at once
-  Duration usual_turn_{};     // what a turn with requests took of late
+  MonoTime help_posted_at_{};
+  int crowded_turns_ =
+      0;  // so many turns are the store thread's, since much came at once, or the other has much to do
+  Duration usual_turn_{};  // what a turn with requests took of late
   std::atomic<bool> ready_{false};
   bool removed_told_ = false;
   bool failure_told_ = false;

@@ -296,7 +296,7 @@ TEST_F(ReplicatedStoreTest, LoneRequestsAreWorkedOnByTheirThread) {
   for (int i = 0; i < 10000 && syncs().first == 0; ++i)
     block_on(loop.get_executor(), put_times(store_.get(), 1));
   block_on(loop.get_executor(), put_times(store_.get(), 100));
-  EXPECT_GT(syncs().first, 50);  // but for ticks
+  EXPECT_GT(syncs().first, 20);  // but for ticks, and a machine that is busy with others
   TaskGroup group;
   boost::asio::post(loop, [&] {
     for (int i = 0; i < 1000; ++i) group.spawn(loop.get_executor(), put_times(store_.get(), 1));
