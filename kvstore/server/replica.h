@@ -409,6 +409,7 @@ class Replica {
   std::multiset<LeaseId> checkpointing_;  // likewise
   MonoTime next_checkpoint_{};
   bool was_full_ = false;  // the quota was exceeded since the alarm was last cleared
+  MonoTime room_at_{};  // when there will have been room for long enough to end the alarm
   MonoTime next_alarm_{};
 
   // ---- members

@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t kRevokesPerTick = 1000;
 constexpr std::size_t kCheckpointsPerTick = 1000;
 constexpr std::size_t kHashesPerMessage = 32;
+constexpr Duration kRoomLasts = std::chrono::seconds(3);
 constexpr Duration kRevisionCompactionEvery = std::chrono::minutes(5);  // etcd's
 
 }  // namespace
@@ -52,10 +53,15 @@ bool Replica::check_quota() {
   return false;
 }
 
-// Ends the alarm once there is room again. One that somebody raised by hand stays until it is disarmed.
+// Ends the alarm once there has been room for a while: who made room by hand, as with etcd, still finds an
+// alarm to disarm. One that somebody raised by hand stays until it is disarmed.
 void Replica::watch_quota() {
-  if (!was_full_ || leader_ == raft::NodeId() || fenced_ || now() < next_alarm_) return;
-  if (mvcc_->state->stored_bytes() > options_.quota_bytes) return;
+  if (!was_full_ || leader_ == raft::NodeId() || fenced_) return;
+  if (mvcc_->state->stored_bytes() > options_.quota_bytes) {
+    room_at_ = now() + kRoomLasts;
+    return;
+  }
+  if (now() < std::max(room_at_, next_alarm_)) return;
   if (!set_no_space(false)) was_full_ = false;
 }
 
