@@ -268,6 +268,18 @@ bool Invariants::is_durable(SimMember& leader, const Membership& m, Index index,
   return quorum(m, have);
 }
 
+// Whether a newer leader's entries took the place of what `member` had acknowledged: they reached its disk,
+// though it did not live to say so. What was committed must still be there.
+bool Invariants::replaced(SimMember& member) const {
+  const auto& node = member.replica()->node();
+  const auto& p = member.promises();
+  if (node.term_at(node.last_index()) <= p.last_term) return false;
+  const Index last(std::min<std::uint64_t>(p.last.value(), committed_.size()));
+  if (last == Index()) return true;
+  const Term t = node.term_at(last);
+  return node.last_index() >= last && (t.value() == 0 || t == committed_[last.value() - 1].term);
+}
+
 bool Invariants::after_restart(SimMember& member) {
   const auto status = member.replica()->node().status();
   const auto& node = member.replica()->node();
@@ -279,6 +291,10 @@ bool Invariants::after_restart(SimMember& member) {
     forgot = "its vote for " + str(p.vote) + " in term " + str(p.vote_term);
   } else if (member.replica()->repairing()) {
     // It has not got its log yet, and promises nothing.
+  } else if (replaced(member)) {
+    auto& promises = member.promises();
+    promises.last = std::min(p.last, node.last_index());
+    promises.last_term = node.term_at(promises.last);
   } else if (node.last_index() < p.last) {
     forgot = "its log up to " + str(p.last) + " (it ends at " + str(node.last_index()) + ")";
   } else if (const Term t = node.term_at(p.last); t.value() != 0 && t != p.last_term) {

@@ -57,6 +57,7 @@ class Invariants {
   void commit_known(SimMember& member, raft::Index index, raft::Term term);
   bool is_durable(SimMember& leader, const raft::Membership& m, raft::Index index, bool with_leader);
   void check_revision(SimMember& member, const std::vector<kvstore::Event>& events);
+  bool replaced(SimMember& member) const;
 
   struct EntryFact {
     raft::Term term;
