@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """keelson kvstore against etcd 3.7.1: the same load program, box and run, alternating; ratios. TLS, fsync on.
 
-usage: store.py OUTPUT.md [--quick] [--only one,three,single,big,raft]
+usage: store.py OUTPUT.md [--quick] [--only one,three,single,big,raft] [--seconds N] [--rounds N]
 (build/release/{keelson,bench/store_load,bench/raft_bench}; etcd and benchmark from tests/peers)
 """
 import argparse, json, os, pathlib, re, statistics, subprocess, sys, threading, time
@@ -286,13 +286,15 @@ def main():
     parser.add_argument("output", nargs="?")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", default=",".join(SECTIONS))
+    parser.add_argument("--seconds", type=int, default=3, help="of each workload")
+    parser.add_argument("--rounds", type=int, default=3, help="of each workload, one member")
     args = parser.parse_args()
     quick, began = args.quick, time.time()
-    seconds, machine = (1 if quick else 3), os.getloadavg()
+    seconds, rounds, machine = (1 if quick else args.seconds), (1 if quick else args.rounds), os.getloadavg()
     sections = {
-        "one": lambda: throughput(1, seconds, 1 if quick else 3, quick),
-        "three": lambda: throughput(3, seconds, 1 if quick else 2, quick),
-        "single": lambda: single_client(3 if quick else 15),
+        "one": lambda: throughput(1, seconds, rounds, quick),
+        "three": lambda: throughput(3, seconds, min(rounds, 2), quick),
+        "single": lambda: single_client(rounds * 5),
         "big": lambda: big_store(100_000 if quick else 1_000_000),
         "raft": lambda: raft_core(1 if quick else 5),
     }
@@ -301,19 +303,26 @@ def main():
         start = time.time()
         text.append(sections[name]())
         print(f"-- {name}: {time.time() - start:.0f} s", flush=True)
-    head = ("# The store beside etcd 3.7.1\n\nWritten by `./x bench store` (bench/store.py): the same load program, machine and run, the two servers taking turns; medians of "
-            f"{ROUNDS} rounds (three members: 2). A ratio is keelson / etcd. On {os.cpu_count()} shared cores the load program takes "
+        # After each section: a run that is cut off leaves what it has.
+        write_page(args, "".join([head(args, began, machine, seconds, rounds), BARS.table.text(), *text]))
+
+
+def head(args, began, machine, seconds, rounds):
+    commit = run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"]).stdout.strip()
+    return ("# The store beside etcd 3.7.1\n\nWritten by `./x bench store` (bench/store.py): the same load program, machine and run, the two servers taking turns; medians of "
+            f"{rounds} rounds of {seconds} s (three members: {min(rounds, 2)}). A ratio is keelson / etcd. On {os.cpu_count()} shared cores the load program takes "
             "its part of the machine: server CPU per operation is the figure to compare; \"bytes written\" are those of the whole disk. The commands: `./x bench store`; "
             "in short `python3 bench/store.py /tmp/store.md --quick`. store_load (bench/store_load) is our load program, `benchmark` etcd's.\n\n"
-            f"This run: {time.strftime('%Y-%m-%d %H:%M', time.gmtime(began))} UTC, {(time.time() - began) / 60:.0f} minutes, sections {args.only}{', --quick' if quick else ''}; "
-            f"load average before it {machine[0]:.1f}, commit {run(['git', '-C', ROOT, 'rev-parse', '--short', 'HEAD']).stdout.strip()}.\n")
-    out = "".join([head, BARS.table.text(), *text])
+            f"This run: {time.strftime('%Y-%m-%d %H:%M', time.gmtime(began))} UTC, {(time.time() - began) / 60:.0f} minutes, sections {args.only}{', --quick' if args.quick else ''}; "
+            f"load average before it {machine[0]:.1f}, after it {os.getloadavg()[0]:.1f}, commit {commit}.\n")
+
+
+def write_page(args, text):
     if args.output:
         page = pathlib.Path(args.output)
         # What people wrote about an earlier run stays.
         _, mark, notes = page.read_text().partition(NOTES) if page.exists() else ("", "", "")
-        page.write_text(out + "\n" + (mark or NOTES) + notes)
-    print(out)
+        page.write_text(text + "\n" + (mark or NOTES) + notes)
 
 
 if __name__ == "__main__":
