@@ -38,9 +38,7 @@ ParallelLoad::Stretch ParallelLoad::read(std::size_t number) const {
   for (it->Seek(record::version_key({number == 0 ? 0 : first(number), 0})); it->Valid(); it->Next()) {
     const auto key = view(it->key());
     if (key[0] != record::kVersionPrefix || (!last && key >= end)) break;
-    DecodedVersion v;
-    if (!record::parse_version_key(key, v.fields.rev) || !decode_version(view(it->value()), v))
-      return fail(Code::kDataLoss, "backend: a version record is malformed");
+    const DecodedVersion v = TRY(record::parse_version(key, view(it->value())));
     out.push_back(State::prepare(v.fields, v.key, v.value));
   }
   if (!it->status().ok()) return db_error(it->status());

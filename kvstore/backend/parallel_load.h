@@ -2,8 +2,7 @@
 // revisions are cut into stretches; threads read, check and decode them, and one takes them over in order.
 // For kvstore/backend only.
 //
-//   ParallelLoad(snapshot, db, 2).run([&](std::vector<LoadedVersion> v) { state.load_versions(std::move(v));
-//   })
+//   ParallelLoad(snapshot, bytes, 2).run(take)
 //
 // Thread rule: run() on one thread, once; it calls `take` on the same.
 #pragma once

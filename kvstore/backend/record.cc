@@ -36,11 +36,19 @@ std::string system_key(std::string_view name) {
   return std::string(1, kSystemPrefix).append(name);
 }
 
-bool parse_version_key(std::string_view key, FullRevision& rev) {
+// False for a key that is not one of a version.
+static bool parse_version_key(std::string_view key, FullRevision& rev) {
   if (key.size() != 13 || key[0] != kVersionPrefix) return false;
   rev.main = static_cast<Revision>(get_big_endian(key.substr(1, 8)));
   rev.sub = static_cast<std::uint32_t>(get_big_endian(key.substr(9, 4)));
   return rev.main > 0;
+}
+
+Result<DecodedVersion> parse_version(std::string_view key, std::string_view value) {
+  DecodedVersion v;
+  if (!parse_version_key(key, v.fields.rev) || !decode_version(value, v))
+    return fail(Code::kDataLoss, "backend: a version record is malformed");
+  return v;
 }
 
 std::string encode_meta(const BackendMeta& m) {

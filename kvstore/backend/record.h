@@ -21,8 +21,8 @@ inline constexpr char kVersionPrefix = 'v';
 std::string version_key(FullRevision rev);
 std::string lease_key(LeaseId id);
 std::string system_key(std::string_view name);
-// False for a key that is not one of a version.
-bool parse_version_key(std::string_view key, FullRevision& rev);
+// A version record whole; the views are into `value`. kDataLoss when it is malformed.
+Result<DecodedVersion> parse_version(std::string_view key, std::string_view value);
 
 std::string encode_meta(const BackendMeta& meta);
 bool decode_meta(std::string_view bytes, BackendMeta& meta);

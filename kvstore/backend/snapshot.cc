@@ -103,9 +103,7 @@ Result<void> BackendSnapshot::load(const Backend::Loader& loader) const {
       if (loader.system) loader.system(key.substr(1), value);
     } else if (key[0] == record::kVersionPrefix) {
       if (!loader.version || loader.versions) break;
-      DecodedVersion v;
-      if (!record::parse_version_key(key, v.fields.rev) || !decode_version(value, v))
-        return fail(Code::kDataLoss, "backend: a version record is malformed");
+      const DecodedVersion v = TRY(record::parse_version(key, value));
       loader.version(v.fields, v.key, v.value);
     }
   }

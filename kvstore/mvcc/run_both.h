@@ -1,5 +1,5 @@
 // RunBoth: how pure code lets two pieces of work go on at once. Its owner says how: on two threads
-// (kvstore/backend/parallel_load.h), or one after the other.
+// (kvstore/backend/backend.h), or one after the other.
 #pragma once
 
 #include <functional>

@@ -105,6 +105,7 @@ class State {
   Revision working_revision() const { return revision_; }
   std::uint64_t state_hash() const { return hash_; }
   std::size_t keys() const { return tree_.keys(); }
+  std::int64_t live_keys() const { return tree_.live(); }
   // What all versions take in the backend, history included: what the quota is held against. Equal on all
   // members that have dropped the same versions.
   std::uint64_t stored_bytes() const { return stored_bytes_; }

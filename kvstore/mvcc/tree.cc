@@ -269,6 +269,10 @@ Tree::PutResult Tree::put_in(Node* node, const Item* item, const Item** old) {
   return {in, right, up};
 }
 
+std::int64_t Tree::live() const {
+  return root_->live;
+}
+
 void Tree::erase(std::string_view key) {
   erase_in(root_, key);
   while (!root_->leaf && root_->n == 1) {

@@ -131,6 +131,8 @@ class Tree {
   // Makes everything written so far visible as one Snapshot.
   SnapshotPtr publish(Revision revision, std::uint64_t state_hash);
   std::size_t keys() const { return keys_; }
+  // Those of them that are not deleted.
+  std::int64_t live() const;
 
  private:
   struct PutResult;

@@ -1,6 +1,7 @@
 #include "kvstore/server/app_message.h"
 
 #include "base/wire.h"
+#include "raft/core/message_codec.h"
 
 namespace keelson::kvstore {
 namespace {
@@ -69,22 +70,7 @@ bool decode_hash(std::string_view bytes, IndexHash& h) {
   return r.ok();
 }
 
-bool decode_entry(std::string_view bytes, raft::Entry& e) {
-  wire::Reader r(bytes);
-  while (r.next()) {
-    if (r.field() == 1) e.term = raft::Term(r.uint());
-    if (r.field() == 2) e.index = raft::Index(r.uint());
-    if (r.field() == 3) {
-      const auto type = r.uint();
-      if (type > static_cast<std::uint64_t>(raft::EntryType::kConfChange)) return false;
-      e.type = static_cast<raft::EntryType>(type);
-    }
-    if (r.field() == 4) e.data = Bytes::copy(r.bytes());
-  }
-  return r.ok();
-}
-
-bool decode_repair_field(wire::Reader& r, AppMessage& m) {
+bool decode_repair_field(const Bytes& whole, wire::Reader& r, AppMessage& m) {
   switch (r.field()) {
     case 13:
       m.range.first = raft::Index(r.uint());
@@ -101,7 +87,7 @@ bool decode_repair_field(wire::Reader& r, AppMessage& m) {
       return answer >= 1 && answer <= 4;
     }
     case 17:
-      return decode_entry(r.bytes(), m.entries.emplace_back());
+      return raft::decode(whole, r.bytes(), m.entries.emplace_back());
     default:
       return true;
   }
@@ -113,17 +99,10 @@ void encode_repair_fields(std::string& out, const AppMessage& m) {
   w.uint(14, m.range.last.value());
   if (m.snapshot) w.boolean(15, true);
   if (m.kind == AppMessage::Kind::kFetched) w.uint(16, static_cast<std::uint64_t>(m.answer));
-  for (const auto& e : m.entries) {
-    auto mark = w.begin(17);
-    w.uint(1, e.term.value());
-    w.uint(2, e.index.value());
-    if (e.type != raft::EntryType::kNormal) w.uint(3, static_cast<std::uint64_t>(e.type));
-    w.bytes(4, e.data.view());
-    w.end(mark);
-  }
+  for (const auto& e : m.entries) raft::encode(e, 17, out);
 }
 
-bool decode_field(wire::Reader& r, AppMessage& m) {
+bool decode_field(const Bytes& whole, wire::Reader& r, AppMessage& m) {
   switch (r.field()) {
     case 1: {
       const auto kind = r.uint();
@@ -162,7 +141,7 @@ bool decode_field(wire::Reader& r, AppMessage& m) {
       m.new_member = r.fixed64();
       return true;
     default:
-      return decode_repair_field(r, m);
+      return decode_repair_field(whole, r, m);
   }
 }
 
@@ -208,11 +187,11 @@ std::string encode(const AppMessage& m) {
   return out;
 }
 
-Result<AppMessage> decode_app_message(std::string_view bytes) {
+Result<AppMessage> decode_app_message(const Bytes& bytes) {
   AppMessage m;
   wire::Reader r(bytes);
   while (r.next()) {
-    if (!decode_field(r, m)) return fail(Code::kDataLoss, "a message between members is malformed");
+    if (!decode_field(bytes, r, m)) return fail(Code::kDataLoss, "a message between members is malformed");
   }
   if (!r.ok()) return fail(Code::kDataLoss, "a message between members is malformed");
   return m;

@@ -50,6 +50,6 @@ struct AppMessage {
 
 std::string encode(const AppMessage& message);
 // kDataLoss for bytes that are none.
-Result<AppMessage> decode_app_message(std::string_view bytes);
+Result<AppMessage> decode_app_message(const Bytes& bytes);
 
 }  // namespace keelson::kvstore

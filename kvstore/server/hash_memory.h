@@ -1,8 +1,8 @@
 // HashMemory: HashKV as of the last compacted revisions, computed before anything was dropped for them. etcd
 // remembers them too, so that members can be compared at a revision that all have compacted.
 //
-//   store thread:  auto hold = memory->begin(before, revision);   a compaction was applied
-//   worker:        memory->compute(mvcc, before, revision, *hold);
+//   store thread:  auto hold = memory->begin(revision);            a compaction was applied
+//   worker:        memory->compute(mvcc, before, revision, hold);
 //   anybody:       co_await memory->find(revision)                 waits while it is being computed
 //
 // Of this life of the process only, as in etcd. Thread rule: any thread.

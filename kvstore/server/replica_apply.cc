@@ -420,8 +420,7 @@ void Replica::commit_effects() {
 }
 
 void Replica::publish_applied() {
-  const auto all = KeyRange{.key = {}, .end = std::string_view("\0", 1)};
-  deps_.metrics->keys.Set(static_cast<double>(mvcc_->state->snapshot()->view().count(all)));
+  deps_.metrics->keys.Set(static_cast<double>(mvcc_->state->live_keys()));
   published_.revision_.store(mvcc_->state->revision(), std::memory_order_release);
   published_.applied_.store(applied_.value(), std::memory_order_release);
   published_.stored_bytes_.store(mvcc_->state->stored_bytes(), std::memory_order_release);

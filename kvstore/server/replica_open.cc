@@ -91,7 +91,8 @@ Result<Replica::Loaded> Replica::load(const Backend::Options& options, MonoTime 
     };
     if (auto r = take(); !r && records) records = std::move(r);
   };
-  if (options.background == BackgroundWork::kThread) {
+  const bool threads = options.background == BackgroundWork::kThread;
+  if (threads) {
     loader.threads = kLoadThreads;
     loader.versions = [&](std::vector<LoadedVersion> versions) { state.load_versions(std::move(versions)); };
   } else {
@@ -111,7 +112,7 @@ Result<Replica::Loaded> Replica::load(const Backend::Options& options, MonoTime 
                 "backend in " + options.dir + " is corrupt: its records do not hash to what was recorded");
   }
   state.finish_load(out.meta.revision, out.meta.compacted, out.meta.compaction_done,
-                    options.background == BackgroundWork::kThread ? run_on_two_threads : run_in_turn);
+                    threads ? run_on_two_threads : run_in_turn);
   return out;
 }
 

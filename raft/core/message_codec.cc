@@ -22,42 +22,6 @@ void put(wire::Writer& w, std::uint32_t field, std::uint64_t v) {
   if (v != 0) w.uint(field, v);
 }
 
-void put_entry(wire::Writer& w, std::string& out, const Entry& e) {
-  w.tag(7, wire::Type::kBytes);
-  wire::append_varint(out, entry_size(e));
-  put(w, 1, e.term.value());
-  put(w, 2, e.index.value());
-  put(w, 3, static_cast<std::uint64_t>(e.type));
-  if (!e.data.empty()) w.bytes(4, e.data);
-}
-
-bool get_entry(const Bytes& whole, std::string_view bytes, Entry& e) {
-  wire::Reader r(bytes);
-  std::uint64_t type = 0;
-  while (r.next()) {
-    switch (r.field()) {
-      case 1:
-        e.term = Term(r.uint());
-        break;
-      case 2:
-        e.index = Index(r.uint());
-        break;
-      case 3:
-        type = r.uint();
-        break;
-      case 4:
-        if (const auto v = r.bytes(); !v.empty()) {
-          e.data = whole.slice(static_cast<std::size_t>(v.data() - whole.data()), v.size());
-        }
-        break;
-      default:
-        break;
-    }
-  }
-  e.type = static_cast<EntryType>(type);
-  return r.ok() && type <= static_cast<std::uint64_t>(EntryType::kConfChange);
-}
-
 bool get_snapshot(std::string_view bytes, SnapshotMeta& s) {
   wire::Reader r(bytes);
   while (r.next()) {
@@ -93,6 +57,43 @@ std::size_t encoded_size_hint(const Message& m) {
   return n;
 }
 
+void encode(const Entry& e, std::uint32_t field, std::string& out) {
+  wire::Writer w(out);
+  w.tag(field, wire::Type::kBytes);
+  w.length(entry_size(e));
+  put(w, 1, e.term.value());
+  put(w, 2, e.index.value());
+  put(w, 3, static_cast<std::uint64_t>(e.type));
+  if (!e.data.empty()) w.bytes(4, e.data);
+}
+
+bool decode(const Bytes& whole, std::string_view bytes, Entry& e) {
+  wire::Reader r(bytes);
+  std::uint64_t type = 0;
+  while (r.next()) {
+    switch (r.field()) {
+      case 1:
+        e.term = Term(r.uint());
+        break;
+      case 2:
+        e.index = Index(r.uint());
+        break;
+      case 3:
+        type = r.uint();
+        break;
+      case 4:
+        if (const auto v = r.bytes(); !v.empty()) {
+          e.data = whole.slice(static_cast<std::size_t>(v.data() - whole.data()), v.size());
+        }
+        break;
+      default:
+        break;
+    }
+  }
+  e.type = static_cast<EntryType>(type);
+  return r.ok() && type <= static_cast<std::uint64_t>(EntryType::kConfChange);
+}
+
 void encode(const Message& m, std::string& out) {
   wire::Writer w(out);
   put(w, 1, static_cast<std::uint64_t>(m.type));
@@ -101,7 +102,7 @@ void encode(const Message& m, std::string& out) {
   put(w, 4, m.term.value());
   put(w, 5, m.prev_index.value());
   put(w, 6, m.prev_term.value());
-  for (const auto& e : m.entries) put_entry(w, out, e);
+  for (const auto& e : m.entries) encode(e, 7, out);
   put(w, 8, m.commit.value());
   put(w, 9, m.reject ? 1 : 0);
   put(w, 10, m.index.value());
@@ -144,7 +145,7 @@ Result<Message> decode_message(const Bytes& bytes) {
         m.prev_term = Term(r.uint());
         break;
       case 7:
-        ok = get_entry(bytes, r.bytes(), m.entries.emplace_back());
+        ok = decode(bytes, r.bytes(), m.entries.emplace_back());
         break;
       case 8:
         m.commit = Index(r.uint());

@@ -9,7 +9,9 @@
 // Zero and empty fields are left out.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -22,5 +24,10 @@ std::size_t encoded_size_hint(const Message& message);
 void encode(const Message& message, std::string& out);
 // Entries' data share the memory of `bytes`. kDataLoss when they are no message.
 Result<Message> decode_message(const Bytes& bytes);
+
+// The Entry alone, as submessage `field` of whatever carries it.
+void encode(const Entry& entry, std::uint32_t field, std::string& out);
+// Its data share the memory of `whole`, in which `bytes` lie. False when they are no Entry.
+bool decode(const Bytes& whole, std::string_view bytes, Entry& entry);
 
 }  // namespace keelson::raft
