@@ -1,5 +1,6 @@
-// keelson kv snapshot status|restore, keelson kv log dump (kv_log.cc): offline work on a store's files, with the flags and outputs of etcdutl
-// 3.7.1. Reads snapshots of keelson and of etcd, and the database file of a stopped etcd.
+// keelson kv snapshot status|restore, keelson kv log dump (kv_log.cc): offline work on a store's files, with
+// the flags and outputs of etcdutl 3.7.1. Reads snapshots of keelson and of etcd, and the database file of a
+// stopped etcd.
 #include <cmath>
 #include <cstdio>
 

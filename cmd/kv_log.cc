@@ -20,11 +20,9 @@ using raft::wal::ScannedRecord;
 
 constexpr char kUsage[] =
     "keelson kv log dump DATA-DIR\n\n"
-    "Prints what the log of a member holds, stopped or running, one JSON object a line, in the order in "
-    "which "
-    "it was\nwritten. An entry replaces an earlier one with its index and all after that one. Requests have "
-    "the "
-    "form of\netcd's InternalRaftRequest.";
+    "Prints what the log of a member holds, stopped or running, one JSON object a line, in the order in\n"
+    "which it was written. An entry replaces an earlier one with its index and all after that one. Requests\n"
+    "have the form of etcd's InternalRaftRequest.";
 
 // One flat JSON object.
 class Line {
