@@ -293,6 +293,9 @@ TEST_F(TransportTest, ABrokenConnectionIsToldAndMadeAgain) {
   const std::uint16_t port = b.server->port();
   connect(a, 2, b);
   ASSERT_TRUE(wait_active(a, 2));
+  // The append stream is opened after the control stream; only one that stood can break.
+  a.transport->send({append(1, 2, 1, 10)});
+  ASSERT_TRUE(eventually([&] { return b.sink.count() == 1; }));
   close_server(b);
   ASSERT_TRUE(eventually([&] { return a.sink.got.resets >= 1 && a.sink.got.proposals_lost >= 1; }));
   ASSERT_TRUE(eventually([&] { return !a.transport->active_since(NodeId(2)); }));
