@@ -16,7 +16,12 @@ std::string SocketAddress::ip() const {
   if (storage.ss_family == AF_INET) {
     ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(storage).sin_addr, text, sizeof text);
   } else if (storage.ss_family == AF_INET6) {
-    ::inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6&>(storage).sin6_addr, text, sizeof text);
+    const in6_addr& six = reinterpret_cast<const sockaddr_in6&>(storage).sin6_addr;
+    if (IN6_IS_ADDR_V4MAPPED(&six)) {
+      ::inet_ntop(AF_INET, &six.s6_addr[12], text, sizeof text);
+    } else {
+      ::inet_ntop(AF_INET6, &six, text, sizeof text);
+    }
   }
   return text;
 }

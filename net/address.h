@@ -17,7 +17,7 @@ struct SocketAddress {
   socklen_t size = 0;
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
   bool is_unix() const { return storage.ss_family == AF_UNIX; }
-  // IP text and port; empty and 0 for unix sockets.
+  // IP text (of IPv4 over an IPv6 socket: the IPv4 address) and port; empty and 0 for unix sockets.
   std::string ip() const;
   std::uint16_t port() const;
 };

@@ -76,6 +76,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
       return;
     }
     origin_ = std::move(*origin);
+    origin_.target.local_address = options_.local_address;
     if (!origin_.tls) return;
     if (!options_.tls) options_.tls.emplace();
     auto tls = make_client_context(*options_.tls, !options_.http1_only);

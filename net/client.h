@@ -18,6 +18,8 @@ struct TlsClientConfig {
   std::string private_key_pem;
   std::string server_name;  // SNI and verification; empty: the origin's host
   bool insecure_skip_verify = false;
+  // A last word on the server's verified certificate; false fails the handshake. Empty: yes.
+  std::function<bool(const PeerCertificate*)> accept;
 };
 
 struct ClientOptions {
@@ -27,6 +29,7 @@ struct ClientOptions {
   bool h2c_prior_knowledge = false;  // gRPC over plain text (CRI)
   bool http1_only = false;
   Duration connect_timeout = std::chrono::seconds(10);
+  std::string local_address;  // IP that connections come from; empty: the kernel's choice
 };
 
 struct ClientRequest {

@@ -14,6 +14,7 @@
 
 #include "net/address.h"
 #include "net/client.h"
+#include "net/tls.h"
 #include "net/wire_stream.h"
 
 namespace keelson::net {
@@ -79,7 +80,10 @@ Task<Result<void>> shake_hands(std::shared_ptr<Wire> wire, std::shared_ptr<Alarm
     const Wire::State state = wire->handshake();
     if (state == Wire::State::kOk) co_return Result<void>();
     if (state == Wire::State::kEnd) co_return fail(Code::kUnavailable, "ended within the TLS handshake");
-    if (state == Wire::State::kFailed) co_return fail(Code::kUnavailable, wire->failure());
+    if (state == Wire::State::kFailed) {
+      const std::string why = verify_failure(wire->ssl());
+      co_return fail(Code::kUnavailable, why.empty() ? wire->failure() : why);
+    }
     if (alarm->rang) co_return fail(Code::kUnavailable, "TLS handshake timed out");
     if (wire->blocked()) {
       co_await wire->wait_writable();
@@ -89,8 +93,18 @@ Task<Result<void>> shake_hands(std::shared_ptr<Wire> wire, std::shared_ptr<Alarm
   }
 }
 
-Task<Result<std::shared_ptr<Wire>>> connect_one(SocketAddress address, NewSession new_session,
-                                                std::shared_ptr<Alarm> alarm) {
+Result<void> bind_to(int fd, const std::string& local, const SocketAddress& remote) {
+  if (local.empty() || remote.is_unix()) return {};
+  const SocketAddress address = TRY(resolve(local, "0")).front();
+  if (address.storage.ss_family != remote.storage.ss_family) return {};
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+  if (::bind(fd, address.get(), address.size) == 0) return {};
+  return fail(Code::kUnavailable, "bind to " + local + ": " + std::strerror(errno));
+}
+
+Task<Result<std::shared_ptr<Wire>>> connect_one(SocketAddress address, std::string local_address,
+                                                NewSession new_session, std::shared_ptr<Alarm> alarm) {
   const int fd = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) co_return fail(Code::kUnavailable, std::string("socket: ") + std::strerror(errno));
   tune_socket(fd, address.is_unix());
@@ -105,6 +119,7 @@ Task<Result<std::shared_ptr<Wire>>> connect_one(SocketAddress address, NewSessio
   }
   auto wire = std::make_shared<Wire>(co_await asio::this_coro::executor, fd, ssl, Wire::Side::kClient);
   alarm->wire = wire;
+  CO_TRY(bind_to(fd, local_address, address));
   int error = ::connect(fd, address.get(), address.size) == 0 ? 0 : errno;
   if (error == EINPROGRESS) {
     co_await wire->wait_writable();
@@ -143,7 +158,7 @@ Task<Result<std::shared_ptr<Wire>>> connect_wire(DialTarget target, NewSession n
   const auto all = CO_TRY(co_await addresses(target, guard.alarm));
   Error last{Code::kUnavailable, "no address for " + target.host};
   for (const SocketAddress& address : all) {
-    auto wire = co_await connect_one(address, new_session, guard.alarm);
+    auto wire = co_await connect_one(address, target.local_address, new_session, guard.alarm);
     if (wire) co_return wire;
     last = std::move(wire).error();
     if (guard.alarm->rang) break;

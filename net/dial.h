@@ -14,6 +14,8 @@ namespace keelson::net {
 struct DialTarget {
   std::string unix_path;  // or
   std::string host, port;
+  // IP to connect from, where it is of the same family as what is connected to; empty: the kernel's choice.
+  std::string local_address;
 };
 
 // "tcp://host:port", "host:port" or "unix:/path".

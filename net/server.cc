@@ -263,6 +263,12 @@ Task<> ServerImpl::admit_wire(std::shared_ptr<ServerShard> shard, std::shared_pt
                      .message = "client certificate authentication failed: there is none"});
       co_return;
     }
+    if (const auto& admit = shard->shared->options.admit) {
+      if (const auto admitted = co_await admit(info); !admitted) {
+        log_rejection(*shard->shared, *info, admitted.error());
+        co_return;
+      }
+    }
     alpn = alpn_protocol(wire->ssl());
   }
   if (alpn.empty()) {

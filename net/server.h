@@ -42,6 +42,9 @@ struct ServerOptions {
   // How the log calls this server when it turns somebody away, as a warning: "client endpoint". Empty: said
   // at the debug level alone.
   std::string name;
+  // With `tls`, asked when a handshake is done, on the connection's executor: an error turns who connects away,
+  // and is logged. What takes longer than `handshake_timeout` is cut off. Empty: everybody is welcome.
+  std::function<Task<Result<void>>(std::shared_ptr<const ConnectionInfo>)> admit;
   // With `tls`: who does not begin with a TLS handshake is served in plain text, on the same port.
   bool plain_too = false;
   std::size_t max_header_bytes = 64 * 1024;

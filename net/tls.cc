@@ -66,7 +66,7 @@ Result<void> trust(SSL_CTX* ctx, std::string_view pem, bool announce) {
   return {};
 }
 
-// What a server asks of a certificate besides a good chain; lives in its context.
+// What is asked of a certificate besides a good chain; lives in its context.
 struct Scrutiny {
   std::set<std::string> revoked;  // serial numbers
   std::function<bool(const PeerCertificate*)> accept;
@@ -225,7 +225,7 @@ std::shared_ptr<const PeerCertificate> describe(const X509* cert) {
   return out;
 }
 
-// Called for each certificate of a client's chain, the last authority first.
+// Called for each certificate of the other side's chain, the last authority first.
 int scrutinize(int chain_ok, X509_STORE_CTX* store) {
   if (chain_ok != 1) return 0;
   const auto* ssl =
@@ -242,6 +242,11 @@ int scrutinize(int chain_ok, X509_STORE_CTX* store) {
     return 0;
   }
   return 1;
+}
+
+void verify_with(SSL_CTX* ctx, int mode, std::unique_ptr<Scrutiny> scrutiny) {
+  SSL_CTX_set_ex_data(ctx, scrutiny_index(), scrutiny.release());
+  SSL_CTX_set_verify(ctx, mode, scrutinize);
 }
 
 }  // namespace
@@ -271,11 +276,9 @@ Result<SslContext> make_server_context(const TlsServerConfig& config) {
     auto scrutiny = std::make_unique<Scrutiny>();
     if (!config.crl.empty()) scrutiny->revoked = TRY(revoked_serials(config.crl));
     scrutiny->accept = config.accept;
-    SSL_CTX_set_ex_data(ctx.get(), scrutiny_index(), scrutiny.release());
-    SSL_CTX_set_verify(
-        ctx.get(),
-        SSL_VERIFY_PEER | (config.require_client_certificate ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
-        scrutinize);
+    verify_with(ctx.get(),
+                SSL_VERIFY_PEER | (config.require_client_certificate ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+                std::move(scrutiny));
   }
   TRY(restrict_protocol(ctx.get(), config));
   SSL_CTX_set_alpn_select_cb(ctx.get(), select_alpn, nullptr);
@@ -290,7 +293,9 @@ Result<SslContext> make_client_context(const TlsClientConfig& config, bool h2) {
   if (config.insecure_skip_verify) {
     SSL_CTX_set_verify(ctx.get(), SSL_VERIFY_NONE, nullptr);
   } else {
-    SSL_CTX_set_verify(ctx.get(), SSL_VERIFY_PEER, nullptr);
+    auto scrutiny = std::make_unique<Scrutiny>();
+    scrutiny->accept = config.accept;
+    verify_with(ctx.get(), SSL_VERIFY_PEER, std::move(scrutiny));
     if (config.ca_pem.empty()) {
       SSL_CTX_set_default_verify_paths(ctx.get());
     } else {
@@ -330,6 +335,7 @@ std::shared_ptr<const PeerCertificate> peer_certificate(const SSL* ssl) {
 }
 
 std::string verify_failure(const SSL* ssl) {
+  if (ssl == nullptr || SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE) return {};
   const long result = SSL_get_verify_result(ssl);
   if (result == X509_V_OK) return {};
   if (result == X509_V_ERR_CERT_REJECTED)

@@ -29,7 +29,7 @@ Result<SSL*> make_client_session(const SslContext& context, const TlsClientConfi
 
 // What the verified peer certificate of `ssl` says, or null.
 std::shared_ptr<const PeerCertificate> peer_certificate(const SSL* ssl);
-// Why the certificate of the other side was refused; empty: it was not.
+// Why the certificate of the other side was refused; empty: it was not, or nobody looked. `ssl` may be null.
 std::string verify_failure(const SSL* ssl);
 // The protocol that ALPN chose, or empty.
 std::string_view alpn_protocol(const SSL* ssl);

@@ -1,5 +1,7 @@
 #include "cmd/kvstore/cluster.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <map>
 
@@ -43,6 +45,16 @@ Result<void> check_self(const KvstoreConfig& config, const UrlsByName& cluster) 
   return fail(Code::kInvalidArgument, "--initial-cluster has " + named +
                                           " but --initial-advertise-peer-urls=" + join_list(advertised) +
                                           ": include the same URLs in both");
+}
+
+// An IP that is neither loopback nor "any".
+bool reachable_ip(const std::string& host) {
+  in_addr four{};
+  in6_addr six{};
+  if (::inet_pton(AF_INET, host.c_str(), &four) == 1)
+    return four.s_addr != INADDR_ANY && ntohl(four.s_addr) >> 24 != IN_LOOPBACKNET;
+  return ::inet_pton(AF_INET6, host.c_str(), &six) == 1 && !IN6_IS_ADDR_LOOPBACK(&six) &&
+         !IN6_IS_ADDR_UNSPECIFIED(&six);
 }
 
 }  // namespace
@@ -101,6 +113,19 @@ Result<InitialCluster> existing_cluster(const KvstoreConfig& config, const Initi
   if (out.self == 0) return invalid("this member is not in the cluster: add it first");
   std::ranges::sort(out.members, {}, &kvstore::MemberInfo::id);
   return out;
+}
+
+std::string member_local_address(const KvstoreConfig& config, const Logger& logger) {
+  const auto gate = config.gates.find("SetMemberLocalAddr");
+  if (gate == config.gates.end() || !gate->second) return {};
+  for (const Url& url : config.initial_advertise_peer_urls) {
+    if (!reachable_ip(url.host)) continue;
+    logger.info("setting member local address", {{"LocalAddr", url.host}});
+    return url.host;
+  }
+  logger.warn("unable to set a member local address due to lack of suitable local addresses",
+              {{"advertise-peer-urls", join_list(texts(config.initial_advertise_peer_urls))}});
+  return {};
 }
 
 }  // namespace keelson::cmd

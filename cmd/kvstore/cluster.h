@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "cmd/kvstore/config.h"
 #include "kvstore/server/member.h"
 
@@ -31,5 +32,9 @@ std::string self_as_cluster(const KvstoreConfig& config);
 Result<InitialCluster> existing_cluster(const KvstoreConfig& config, const InitialCluster& wanted,
                                         std::uint64_t cluster_id,
                                         const std::vector<kvstore::MemberInfo>& members);
+
+// With the feature gate SetMemberLocalAddr: the first advertised peer address that is no loopback, for
+// connections to come from. Empty: the kernel's choice.
+std::string member_local_address(const KvstoreConfig& config, const Logger& logger);
 
 }  // namespace keelson::cmd

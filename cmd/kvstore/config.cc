@@ -62,6 +62,7 @@ Result<void> take_apart(const FlagSet& set, const KvstoreTexts& t, KvstoreConfig
   c.advertise_client_urls = TRY(urls_of("advertise-client-urls", t.advertise_client_urls));
   if (set.is_set("listen-client-urls") && !set.is_set("advertise-client-urls") && t.config_file.empty())
     return bad("--advertise-client-urls is required when --listen-client-urls is set explicitly");
+  c.client_tls.allowed_cns = split_list(t.client_allowed_cns);
   c.client_tls.allowed_hostnames = split_list(t.client_allowed_hostnames);
   c.peer_tls.allowed_cns = split_list(t.peer_allowed_cns);
   c.peer_tls.allowed_hostnames = split_list(t.peer_allowed_hostnames);
@@ -154,6 +155,9 @@ Result<void> check_tls(std::string_view side, const TlsFiles& tls) {
   if (tls.client_cert_file.empty() != tls.client_key_file.empty())
     return bad(std::string(side) + "client-cert-file and " + std::string(side) +
                "client-key-file must be given together");
+  if (!tls.allowed_cns.empty() && !tls.allowed_hostnames.empty())
+    return bad("AllowedCNs and AllowedHostnames are mutually exclusive (cns=" + join_list(tls.allowed_cns) +
+               ", hostnames=" + join_list(tls.allowed_hostnames) + ")");
   return {};
 }
 

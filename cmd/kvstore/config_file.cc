@@ -29,12 +29,11 @@ std::string flag_text(const std::string& flag, const YAML::Node& node) {
 // The flag that `key` of `section` stands for.
 std::string flag_of(const std::string& section, const std::string& key) {
   if (section == "client-transport-security") {
-    if (key == "allowed-hostname") return "client-cert-allowed-hostname";
+    if (key == "allowed-cn" || key == "allowed-hostname") return "client-cert-" + key;
     return key;
   }
   if (section == "peer-transport-security") {
-    if (key == "allowed-cn") return "peer-cert-allowed-cn";
-    if (key == "allowed-hostname") return "peer-cert-allowed-hostname";
+    if (key == "allowed-cn" || key == "allowed-hostname") return "peer-cert-" + key;
     if (key == "skip-client-san-verification") return "peer-skip-client-san-verification";
     return "peer-" + key;
   }

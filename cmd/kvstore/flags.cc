@@ -88,6 +88,8 @@ void bind_security(FlagSet& set, KvstoreConfig& c, KvstoreTexts& t) {
   bind_tls(set, "peer-", c.peer_tls);
   set.add("client-crl-file", &c.client_tls.crl_file, "revoked client certificates");
   set.add("peer-crl-file", &c.peer_tls.crl_file, "revoked member certificates");
+  set.add("client-cert-allowed-cn", &t.client_allowed_cns,
+          "common names that client certificates must have one of (etcd has this in its configuration file alone)");
   set.add("client-cert-allowed-hostname", &t.client_allowed_hostnames,
           "SAN host names that client certificates must have one of");
   set.add("peer-cert-allowed-cn", &t.peer_allowed_cns,
@@ -95,7 +97,7 @@ void bind_security(FlagSet& set, KvstoreConfig& c, KvstoreTexts& t) {
   set.add("peer-cert-allowed-hostname", &t.peer_allowed_hostnames,
           "SAN host names that member certificates must have one of");
   set.add("peer-skip-client-san-verification", &c.peer_tls.skip_client_san_verification,
-          "do not look at the SANs of connecting members");
+          "let members connect from addresses that their certificates do not name");
   set.add("self-signed-cert-validity", &c.self_signed_cert_validity,
           "years that generated certificates are valid");
   set.add("cipher-suites", &c.cipher_suites, "TLS 1.2 cipher suites, by their IANA or Go names");

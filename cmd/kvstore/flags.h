@@ -16,7 +16,7 @@ struct KvstoreTexts {
   std::string listen_client_http_urls, listen_metrics_urls;
   std::string initial_advertise_peer_urls = "http://localhost:2380";
   std::string advertise_client_urls = "http://localhost:2379";
-  std::string client_allowed_hostnames, peer_allowed_cns, peer_allowed_hostnames;
+  std::string client_allowed_cns, client_allowed_hostnames, peer_allowed_cns, peer_allowed_hostnames;
   std::string config_file;
   std::string discovery;
   std::string v2_deprecation;

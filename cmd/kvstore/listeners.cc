@@ -20,19 +20,21 @@ bool has_other_scheme(const std::vector<Url>& urls, const Url& url) {
 }  // namespace
 
 Listeners::Listeners(const KvstoreConfig& config, std::string name, TlsFiles tls,
-                     std::vector<Executor> executors, Clock& clock, Logger logger)
+                     std::vector<Executor> executors, Clock& clock, Logger logger, Admission admit)
     : config_(config),
       name_(std::move(name)),
       tls_(std::move(tls)),
       executors_(std::move(executors)),
       clock_(clock),
       logger_(std::move(logger)),
+      admit_(std::move(admit)),
       stamp_(file_stamp(tls_)) {}
 
 Result<void> Listeners::listen(const std::vector<Url>& urls, net::Handler& handler) {
   for (const Url& url : urls) {
     net::ServerOptions o;
     o.name = name_;
+    o.admit = admit_;
     o.address = url.is_unix() ? "unix:" + url.host : url.host == "localhost" ? "127.0.0.1" : url.host;
     if (!url.is_unix()) std::from_chars(url.port.data(), url.port.data() + url.port.size(), o.port);
     o.plain_too = has_other_scheme(urls, url);

@@ -17,9 +17,10 @@ namespace keelson::cmd {
 
 class Listeners {
  public:
+  using Admission = decltype(net::ServerOptions::admit);
   // All outlive this; `config` is the whole member's, `tls` this side's, `name` what the log calls it.
   Listeners(const KvstoreConfig& config, std::string name, TlsFiles tls, std::vector<Executor> executors,
-            Clock& clock, Logger logger);
+            Clock& clock, Logger logger, Admission admit = {});
 
   // Listens on all of `urls` at once. kInvalidArgument: certificates; others: an address cannot be had.
   Result<void> listen(const std::vector<Url>& urls, net::Handler& handler);
@@ -42,6 +43,7 @@ class Listeners {
   const std::vector<Executor> executors_;
   Clock& clock_;
   Logger logger_;
+  const Admission admit_;
   std::vector<Open> open_;
   std::string stamp_;
 };

@@ -16,6 +16,7 @@
 #include "cmd/kvstore/listeners.h"
 #include "cmd/kvstore/notify_ready.h"
 #include "cmd/kvstore/ready_gate.h"
+#include "cmd/kvstore/source_check.h"
 #include "cmd/kvstore/store_options.h"
 #include "cmd/kvstore/tls.h"
 #include "kvstore/server/etcd/api.h"
@@ -84,9 +85,11 @@ struct MemberProcess::Impl {
   DataDir data_dir;
   TlsFiles client_files, peer_files;
   std::optional<net::TlsClientConfig> to_peers;
+  std::string local_address;
 
   std::unique_ptr<kvstore::ReplicatedStore> store;
   std::unique_ptr<raft::HttpTransport> transport;
+  std::unique_ptr<SourceCheck> source_check;
   std::unique_ptr<Listeners> peers, clients;
   std::unique_ptr<kvstore::etcd::TokenAuthenticator> authenticator;
   std::unique_ptr<kvstore::etcd::EtcdApi> api;
@@ -102,6 +105,7 @@ Result<void> MemberProcess::Impl::prepare_tls() {
   peer_files = TRY(with_generated(config.peer_tls, fixtures + "/peer", config.listen_peer_urls,
                                   config.self_signed_cert_validity, clock));
   to_peers = TRY(client_tls(peer_files));
+  local_address = member_local_address(config, logger);
   return {};
 }
 
@@ -112,7 +116,8 @@ Result<InitialCluster> MemberProcess::Impl::first_members() {
   if (config.initial_cluster_state == "new") return wanted;
   Result<raft::MemberList> list = fail(Code::kUnavailable, "nobody was asked");
   block_on(pool.next(),
-           store_result(raft::fetch_members(urls_of_others(wanted), to_peers, kFetchTimeout, clock, logger),
+           store_result(raft::fetch_members(urls_of_others(wanted), {.tls = to_peers, .local_address = local_address},
+                                            kFetchTimeout, clock, logger),
                         &list));
   if (!list) {
     return fail(list.error().code, "cannot fetch the members of the cluster from " +
@@ -166,6 +171,7 @@ Result<void> MemberProcess::Impl::start_peers() {
   o.cluster_id = store->cluster();
   o.peer_urls = texts(config.initial_advertise_peer_urls);
   o.tls = to_peers;
+  o.local_address = local_address;
   o.sink = store.get();
   o.executors = pool.executors();
   o.workers = pool.workers();
@@ -179,8 +185,13 @@ Result<void> MemberProcess::Impl::start_peers() {
   };
   o.is_removed = [this](raft::NodeId id) { return store->cluster_state()->removed.contains(id.value()); };
   transport = raft::HttpTransport::create(std::move(o));
+  Listeners::Admission admit;
+  if (!peer_files.skip_client_san_verification) {
+    source_check = std::make_unique<SourceCheck>(std::make_unique<net::SystemNames>(), clock);
+    admit = [check = source_check.get()](auto connection) { return check->admit(std::move(connection)); };
+  }
   peers = std::make_unique<Listeners>(config, "peer endpoint", peer_files, pool.executors(), clock,
-                                      logger.named("peers"));
+                                      logger.named("peers"), std::move(admit));
   return peers->listen(config.listen_peer_urls, transport->handler());
 }
 

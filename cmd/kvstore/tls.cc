@@ -1,7 +1,6 @@
 #include "cmd/kvstore/tls.h"
 
 #include <arpa/inet.h>
-#include <fnmatch.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include "base/file.h"
 #include "cmd/files.h"
 #include "cmd/kvstore/comma_list.h"
+#include "net/certificate_names.h"
 
 namespace keelson::cmd {
 namespace {
@@ -18,21 +18,13 @@ int version_number(const std::string& name) {
   return name == "TLS1.3" ? 13 : name == "TLS1.2" ? 12 : 0;
 }
 
-bool matches_host(const net::PeerCertificate& cert, const std::string& host) {
-  const auto fits = [&](const std::string& name) {
-    return name == host || ::fnmatch(name.c_str(), host.c_str(), 0) == 0;
-  };
-  return std::ranges::any_of(cert.dns_names, fits) ||
-         std::ranges::find(cert.ip_addresses, host) != cert.ip_addresses.end();
-}
-
-// --peer-cert-allowed-cn and -hostname: one of those given must fit.
+// --peer-cert-allowed-cn, or -hostname: one of those given must fit.
 std::function<bool(const net::PeerCertificate*)> acceptance(const TlsFiles& tls) {
   if (tls.allowed_cns.empty() && tls.allowed_hostnames.empty()) return {};
   return [cns = tls.allowed_cns, hosts = tls.allowed_hostnames](const net::PeerCertificate* cert) {
     if (cert == nullptr) return false;
     if (std::ranges::find(cns, cert->common_name) != cns.end()) return true;
-    return std::ranges::any_of(hosts, [&](const std::string& h) { return matches_host(*cert, h); });
+    return std::ranges::any_of(hosts, [&](const std::string& h) { return net::covers_host(*cert, h); });
   };
 }
 
@@ -97,6 +89,7 @@ Result<net::TlsClientConfig> client_tls(const TlsFiles& tls) {
   if (!tls.trusted_ca_file.empty()) out.ca_pem = TRY(read_file(tls.trusted_ca_file));
   // Members with generated certificates have nobody to vouch for them.
   out.insecure_skip_verify = tls.auto_tls && tls.trusted_ca_file.empty();
+  out.accept = acceptance(tls);
   return out;
 }
 

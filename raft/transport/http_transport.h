@@ -49,6 +49,7 @@ struct HttpTransportOptions {
   std::vector<std::string> peer_urls;  // our own, as others reach us
   // For https:// peers.
   std::optional<net::TlsClientConfig> tls;
+  std::string local_address;  // IP that connections to others come from; empty: the kernel's choice
   TransportSink* sink = nullptr;  // REQUIRED; outlives the transport
   // Io threads; at least one. Control streams live on the first.
   std::vector<Executor> executors;

@@ -156,12 +156,13 @@ void append_texts(std::string& out, const std::vector<std::string>& texts) {
   out += ']';
 }
 
-Task<Result<MemberList>> fetch_from(std::string url, std::optional<net::TlsClientConfig> tls,
-                                    Duration timeout, Clock& clock, Logger logger) {
-  const auto ex = co_await boost::asio::this_coro::executor;
-  const auto http = net::HttpClient::create(
-      {.origin = url, .tls = std::move(tls), .http1_only = true, .connect_timeout = timeout}, ex, clock,
-      logger);
+Task<Result<MemberList>> fetch_from(std::string url, net::ClientOptions how, Duration timeout, Clock& clock,
+                                    Logger logger) {
+  how.origin = std::move(url);
+  how.http1_only = true;
+  how.connect_timeout = timeout;
+  const auto http =
+      net::HttpClient::create(std::move(how), co_await boost::asio::this_coro::executor, clock, logger);
   net::ClientRequest request;
   request.target = "/members";
   auto reply = CO_TRY(co_await http->call(std::move(request), timeout, kReplyMax));
@@ -223,11 +224,11 @@ Result<std::vector<PeerMember>> parse_members_json(std::string_view json) {
   return out;
 }
 
-Task<Result<MemberList>> fetch_members(std::vector<std::string> urls, std::optional<net::TlsClientConfig> tls,
+Task<Result<MemberList>> fetch_members(std::vector<std::string> urls, net::ClientOptions how,
                                        Duration timeout_each, Clock& clock, Logger logger) {
   std::string why;
   for (const auto& url : urls) {
-    auto list = co_await fetch_from(url, tls, timeout_each, clock, logger);
+    auto list = co_await fetch_from(url, how, timeout_each, clock, logger);
     if (list) co_return list;
     why += (why.empty() ? "" : "; ") + url + ": " + list.error().message;
   }

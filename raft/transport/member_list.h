@@ -33,10 +33,10 @@ std::string members_json(const std::vector<PeerMember>& members);
 // Unknown fields are passed over. kInvalidArgument when it is no such list.
 Result<std::vector<PeerMember>> parse_members_json(std::string_view json);
 
-// Asks one member after the other (by their peer URLs) until one answers. kUnavailable: none did; the message
-// says why each did not. `clock` outlives the task. REQUIRES: one thread runs the executor (IoPool::next(), not
-// workers()).
-Task<Result<MemberList>> fetch_members(std::vector<std::string> urls, std::optional<net::TlsClientConfig> tls,
+// Asks one member after the other (by their peer URLs) until one answers; `how` without its origin.
+// kUnavailable: none did; the message says why each did not. `clock` outlives the task. REQUIRES: one thread
+// runs the executor (IoPool::next(), not workers()).
+Task<Result<MemberList>> fetch_members(std::vector<std::string> urls, net::ClientOptions how,
                                        Duration timeout_each, Clock& clock, Logger logger);
 
 // Ids as they stand in headers and metric labels: hexadecimal without leading zeros.

@@ -99,6 +99,7 @@ std::shared_ptr<net::HttpClient> Peer::make_client(Executor ex) const {
   if (o.origin.starts_with("https:")) o.tls = shared_->tls();
   o.h2c_prior_knowledge = true;
   o.connect_timeout = shared_->options.connect_timeout;
+  o.local_address = shared_->options.local_address;
   return net::HttpClient::create(std::move(o), std::move(ex), *shared_->options.clock,
                                  shared_->options.logger);
 }

@@ -65,6 +65,26 @@ TEST(KvstoreConfig, BadValuesSayWhatIsWrong) {
             std::string::npos);
 }
 
+TEST(KvstoreConfig, WhichMembersAreWelcome) {
+  const std::vector<std::string> names{"--peer-cert-allowed-cn", "a,b", "--peer-skip-client-san-verification"};
+  const auto c = parse(names);
+  EXPECT_EQ(c.peer_tls.allowed_cns, (std::vector<std::string>{"a", "b"}));
+  EXPECT_TRUE(c.peer_tls.skip_client_san_verification);
+  EXPECT_FALSE(parse({}).peer_tls.skip_client_san_verification);
+  EXPECT_TRUE(parse({}, {"ETCD_PEER_SKIP_CLIENT_SAN_VERIFICATION=true"}).peer_tls.skip_client_san_verification);
+  EXPECT_NE(refusal({"--peer-cert-allowed-cn", "a", "--peer-cert-allowed-hostname", "b"})
+                .find("AllowedCNs and AllowedHostnames are mutually exclusive"),
+            std::string::npos);
+}
+
+TEST(KvstoreConfig, LocalAddressIsTheFirstThatOthersReach) {
+  const std::string urls = "http://127.0.0.1:2380,http://0.0.0.0:2380,http://10.1.2.3:2380,http://name:2380";
+  EXPECT_EQ(member_local_address(parse({"--initial-advertise-peer-urls", urls}), Logger()), "");
+  const std::string gate = "--feature-gates=SetMemberLocalAddr=true";
+  EXPECT_EQ(member_local_address(parse({gate, "--initial-advertise-peer-urls", urls}), Logger()), "10.1.2.3");
+  EXPECT_EQ(member_local_address(parse({gate, "--initial-advertise-peer-urls", "http://[::1]:2380"}), Logger()), "");
+}
+
 TEST(KvstoreConfig, WhatHasNoMeaningIsAcceptedWithOneWarning) {
   const auto c = parse({"--data-dir", "d", "--max-wals", "3", "--enable-pprof"});
   EXPECT_EQ(c.warnings.size(), 2u);
@@ -90,12 +110,16 @@ TEST(KvstoreConfig, AConfigurationFileTakesThePlaceOfFlags) {
                  "name: from-file\ndata-dir: /tmp/x\nwatch-progress-notify-interval: 600000000000\n"
                  "listen-client-urls: http://127.0.0.1:7\nadvertise-client-urls: http://127.0.0.1:7\n"
                  "peer-transport-security:\n  cert-file: p.crt\n  key-file: p.key\n  allowed-cn: [a, b]\n"
+                 "  skip-client-san-verification: true\n"
+                 "client-transport-security:\n  allowed-cn: [c]\n"
                  "no-such-key: 1\n",
                  0600));
   const auto c = parse({"--name", "ignored", "--config-file", path});
   EXPECT_EQ(c.name, "from-file");
   EXPECT_EQ(c.watch_progress_notify_interval, std::chrono::minutes(10));
   EXPECT_EQ(c.peer_tls.cert_file, "p.crt");
+  EXPECT_TRUE(c.peer_tls.skip_client_san_verification);
+  EXPECT_EQ(c.client_tls.allowed_cns, std::vector<std::string>{"c"});
   EXPECT_EQ(c.peer_tls.allowed_cns, (std::vector<std::string>{"a", "b"}));
   ASSERT_EQ(c.warnings.size(), 1u);
   EXPECT_NE(c.warnings[0].find("no-such-key"), std::string::npos);

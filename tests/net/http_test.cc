@@ -117,6 +117,36 @@ TEST_P(Http, RefusesRevokedAndUnwantedCertificates) {
       << refused.error().message;
 }
 
+TEST_P(Http, ClientRefusesAnUnwantedServer) {
+  serve(tls_options());
+  ClientOptions picky = tls_client(http1());
+  picky.tls->accept = [](const PeerCertificate* cert) { return cert != nullptr && cert->common_name == "server"; };
+  EXPECT_TRUE(get(*client(picky), "/hello").has_value());
+  picky.tls->accept = [](const PeerCertificate*) { return false; };
+  const auto refused = get(*client(picky), "/hello");
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_NE(refused.error().message.find("certificate authentication failed"), std::string::npos)
+      << refused.error().message;
+}
+
+Task<Result<void>> admit_from(std::shared_ptr<const ConnectionInfo> info, std::string ip) {
+  if (info->peer && info->remote_address == ip) co_return Result<void>();
+  co_return fail(Code::kUnauthenticated, info->remote_address + " is not wanted");
+}
+
+TEST_P(Http, AdmitsByAddress) {
+  ServerOptions o = tls_options();
+  o.admit = [](auto info) { return admit_from(std::move(info), "127.0.0.7"); };
+  serve(o);
+  ClientOptions from = tls_client(http1());
+  EXPECT_FALSE(get(*client(from), "/hello").has_value());
+  from.local_address = "127.0.0.7";
+  const auto got = get(*client(from), "/hello");
+  EXPECT_TRUE(got.has_value()) << got.error().message;
+  from.local_address = "::1";
+  EXPECT_FALSE(get(*client(from), "/hello").has_value()) << "of another family: the kernel's choice";
+}
+
 TEST_P(Http, BodiesAndTheirBound) {
   serve(tls_options());
   auto c = client(tls_client(http1()));
