@@ -31,7 +31,7 @@ std::string parent_of(const std::string& path) {
 
 class PosixFile final : public File {
  public:
-  PosixFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  PosixFile(int fd, std::string path, bool synced) : fd_(fd), path_(std::move(path)), synced_(synced) {}
   ~PosixFile() override { ::close(fd_); }
 
   Result<std::size_t> pread(std::span<char> buf, std::uint64_t offset) override {
@@ -60,7 +60,7 @@ class PosixFile final : public File {
   Result<void> append(std::string_view data) override { return pwrite(data, TRY(size())); }
 
   Result<void> datasync() override {
-    if (::fdatasync(fd_) != 0) return os_error("fdatasync", path_, errno);
+    if (synced_ && ::fdatasync(fd_) != 0) return os_error("fdatasync", path_, errno);
     return {};
   }
 
@@ -76,7 +76,7 @@ class PosixFile final : public File {
       TRY(pwrite(std::string_view(zeros).substr(0, n), at));
       at += n;
     }
-    if (::fsync(fd_) != 0) return os_error("fsync", path_, errno);
+    if (synced_ && ::fsync(fd_) != 0) return os_error("fsync", path_, errno);
     return {};
   }
 
@@ -94,6 +94,7 @@ class PosixFile final : public File {
  private:
   const int fd_;
   const std::string path_;
+  const bool synced_;
 };
 
 class PosixLock final : public FileLock {
@@ -107,12 +108,14 @@ class PosixLock final : public FileLock {
 
 class PosixFileSystem final : public FileSystem {
  public:
+  explicit PosixFileSystem(bool synced) : synced_(synced) {}
+
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
     int flags = O_CLOEXEC | (mode == OpenMode::kRead ? O_RDONLY : O_RDWR);
     if (mode == OpenMode::kCreate) flags |= O_CREAT | O_EXCL;
     int fd = ::open(path.c_str(), flags, 0600);
     if (fd < 0) return os_error("open", path, errno);
-    return std::make_unique<PosixFile>(fd, path);
+    return std::make_unique<PosixFile>(fd, path, synced_);
   }
 
   bool exists(const std::string& path) override { return ::access(path.c_str(), F_OK) == 0; }
@@ -153,6 +156,7 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Result<void> sync_dir(const std::string& dir) override {
+    if (!synced_) return {};
     int fd = ::open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return os_error("open", dir, errno);
     int rc = ::fsync(fd);
@@ -173,12 +177,20 @@ class PosixFileSystem final : public FileSystem {
     }
     return std::make_unique<PosixLock>(fd);
   }
+
+ private:
+  const bool synced_;
 };
 
 }  // namespace
 
 FileSystem& posix_file_system() {
-  static PosixFileSystem fs;
+  static PosixFileSystem fs(true);
+  return fs;
+}
+
+FileSystem& unsynced_posix_file_system() {
+  static PosixFileSystem fs(false);
   return fs;
 }
 

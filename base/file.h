@@ -71,6 +71,8 @@ class FileSystem {
 
 // The operating system's files. Stateless; lives for the whole process.
 FileSystem& posix_file_system();
+// The same without any sync: what a crash of the machine leaves is anything. (--unsafe-no-fsync)
+FileSystem& unsynced_posix_file_system();
 
 // The whole file as a string.
 Result<std::string> read_file(FileSystem& fs, const std::string& path);

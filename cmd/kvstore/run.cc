@@ -98,7 +98,9 @@ int run_member(KvstoreConfig config) {
   const Logger logger = *made;
   for (const auto& note : config.notes) logger.info(note);
   for (const auto& warning : config.warnings) logger.warn(warning);
-  if (config.unsafe_no_fsync) logger.warn("--unsafe-no-fsync has no effect: what is acknowledged is on disk");
+  if (config.unsafe_no_fsync) {
+    logger.warn("--unsafe-no-fsync: nothing is synced to disk; when this machine crashes, acknowledged writes are lost");
+  }
   log_config(config, logger);
   End end;
   MemberProcess member(std::move(config), logger, [&end](MemberEnd e) { end.tell(std::move(e)); });

@@ -1,5 +1,6 @@
 #include "cmd/kvstore/store_options.h"
 
+#include "base/file.h"
 #include "cmd/kvstore/comma_list.h"
 
 namespace keelson::cmd {
@@ -31,6 +32,7 @@ Result<kvstore::ReplicatedStoreOptions> store_options(const KvstoreConfig& confi
   o.max_txn_ops = static_cast<std::size_t>(config.max_txn_ops);
   o.max_request_bytes = static_cast<std::size_t>(config.max_request_bytes);
   o.progress_interval = config.watch_progress_notify_interval;
+  if (config.unsafe_no_fsync) o.fs = &unsynced_posix_file_system();
   auto& m = o.member;
   m.name = config.name;
   m.client_urls = texts(config.advertise_client_urls);

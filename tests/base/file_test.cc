@@ -1,12 +1,24 @@
 #include "base/file.h"
 
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 
 #include "base/mem_file.h"
+
+// Stand before the C library's.
+static int syncs = 0;
+extern "C" int fsync(int fd) {
+  ++syncs;
+  return static_cast<int>(::syscall(SYS_fsync, fd));
+}
+extern "C" int fdatasync(int fd) {
+  ++syncs;
+  return static_cast<int>(::syscall(SYS_fdatasync, fd));
+}
 
 namespace keelson {
 namespace {
@@ -44,7 +56,12 @@ void exercise(FileSystem& fs, const std::string& dir) {
 TEST(File, Posix) {
   std::string dir = (std::filesystem::temp_directory_path() / "keelson-file-XXXXXX").string();
   ASSERT_NE(::mkdtemp(dir.data()), nullptr);
+  syncs = 0;
   exercise(posix_file_system(), dir + "/x/y");
+  EXPECT_GT(syncs, 4);
+  syncs = 0;
+  exercise(unsynced_posix_file_system(), dir + "/x/z");
+  EXPECT_EQ(syncs, 0);
   std::filesystem::remove_all(dir);
 }
 

@@ -95,6 +95,17 @@ def test_log_lines_and_sigterm():
         one.process.stop()
 
 
+def test_unsafe_no_fsync():
+    with One("--unsafe-no-fsync") as one:
+        one.ctl("put", "a", "1")
+        warned = [line["msg"] for line in one.lines() if line["level"] == "warn"]
+        check(any("acknowledged writes are lost" in msg for msg in warned), f"a warning: {warned}")
+        one.process.kill()
+        one.start()
+        check(one.ctl("get", "a", "--print-value-only").stdout.strip() == "1", "a kill of the process loses nothing")
+        one.process.stop()
+
+
 def test_quota_by_bytes_stored():
     with One("--quota-backend-bytes", str(4 << 20)) as one:
         value = "x" * (100 << 10)
