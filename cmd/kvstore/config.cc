@@ -144,6 +144,7 @@ Result<void> check_cluster(const KvstoreConfig& c, const KvstoreTexts& t) {
   if (c.discovery.wanted() && c.initial_cluster_state == "existing")
     return bad("discovery URL should not be set when joining existing initial cluster");
   if (c.initial_advertise_peer_urls.empty()) return bad("--initial-advertise-peer-urls must not be empty");
+  if (c.compaction_batch_limit < 0) return bad("--compaction-batch-limit must not be negative");
   if (c.max_learners < 1) return bad("--max-learners must be at least 1");
   TRY(compaction_policy(c));
   return {};

@@ -74,6 +74,7 @@ struct KvstoreConfig {
   bool force_new_cluster = false;
   std::string auto_compaction_mode = "periodic";
   std::string auto_compaction_retention = "0";
+  std::int64_t compaction_batch_limit = 1000;  // 0: the same
   std::int64_t max_learners = 1;
   // Security.
   TlsFiles client_tls, peer_tls;

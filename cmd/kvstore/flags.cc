@@ -48,6 +48,7 @@ void bind_clustering(FlagSet& set, KvstoreConfig& c, KvstoreTexts& t) {
   set.add("pre-vote", &c.pre_vote, "ask before an election whether it could be won");
   set.add("auto-compaction-retention", &c.auto_compaction_retention,
           "how much history is kept: a duration (bare number: hours) or revisions; 0: all");
+  set.add("compaction-batch-limit", &c.compaction_batch_limit, "keys that a compaction looks at in one go");
   set.add("auto-compaction-mode", &c.auto_compaction_mode, "periodic or revision");
   set.add("max-learners", &c.max_learners, "learners in the cluster at most");
   set.add("force-new-cluster", &c.force_new_cluster,
@@ -140,7 +141,6 @@ void bind_ignored(FlagSet& set) {
                            "backend-batch-limit",
                            "raft-read-timeout",
                            "raft-write-timeout",
-                           "compaction-batch-limit",
                            "compaction-sleep-interval",
                            "bootstrap-defrag-threshold-megabytes",
                            "downgrade-check-time",

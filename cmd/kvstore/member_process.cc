@@ -61,8 +61,12 @@ Task<> store_result(Task<Result<raft::MemberList>> task, Result<raft::MemberList
 }  // namespace
 
 struct MemberProcess::Impl {
-  Impl(KvstoreConfig c, Logger l, std::function<void(MemberEnd)> end)
-      : config(std::move(c)), logger(std::move(l)), on_end(std::move(end)), pool(io_threads(), 2) {}
+  Impl(KvstoreConfig c, Logger l, Failpoints* f, std::function<void(MemberEnd)> end)
+      : config(std::move(c)),
+        logger(std::move(l)),
+        failpoints(f),
+        on_end(std::move(end)),
+        pool(io_threads(), 2) {}
 
   Result<void> prepare_tls();
   Result<InitialCluster> first_members();
@@ -78,6 +82,7 @@ struct MemberProcess::Impl {
 
   const KvstoreConfig config;
   const Logger logger;
+  Failpoints* const failpoints;
   const std::function<void(MemberEnd)> on_end;
   net::AsioClock clock;
   net::IoPool pool;
@@ -158,6 +163,7 @@ Result<void> MemberProcess::Impl::open_store() {
   o.clock = &clock;
   o.logger = logger;
   o.metrics = &registry;
+  o.failpoints = failpoints;
   o.on_failure = [this](Error error) { ended({.removed = false, .failure = std::move(error)}); };
   o.on_removed = [this] { ended({.removed = true, .failure = {}}); };
   o.on_ready = [this] { serve_clients(); };
@@ -201,8 +207,10 @@ Result<void> MemberProcess::Impl::build_api() {
   tokens.simple_ttl = std::chrono::seconds(config.auth_token_ttl_s);
   authenticator = std::make_unique<kvstore::etcd::TokenAuthenticator>(
       *store, clock, logger, std::move(tokens), config.client_tls.client_cert_auth);
+  kvstore::etcd::ApiOptions o = api_options(config);
+  o.failpoints = failpoints;
   api = std::make_unique<kvstore::etcd::EtcdApi>(*store, clock, logger.named("api"), *authenticator,
-                                                 api_options(config), &registry);
+                                                 std::move(o), &registry);
   kvstore::etcd::register_auth(
       api->context(), *authenticator,
       {.workers = pool.workers(), .bcrypt_cost = static_cast<int>(config.bcrypt_cost)}, api->router());
@@ -270,8 +278,9 @@ Task<> MemberProcess::Impl::stop_serving() {
   if (transport) co_await transport->stop();
 }
 
-MemberProcess::MemberProcess(KvstoreConfig config, Logger logger, std::function<void(MemberEnd)> on_end)
-    : impl_(std::make_unique<Impl>(std::move(config), std::move(logger), std::move(on_end))) {}
+MemberProcess::MemberProcess(KvstoreConfig config, Logger logger, Failpoints* failpoints,
+                             std::function<void(MemberEnd)> on_end)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(logger), failpoints, std::move(on_end))) {}
 MemberProcess::~MemberProcess() = default;
 
 Result<void> MemberProcess::start() {

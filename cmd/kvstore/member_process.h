@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "cmd/kvstore/config.h"
 
@@ -25,8 +26,9 @@ struct MemberEnd {
 
 class MemberProcess {
  public:
-  // `on_end` is called once, on any thread, when the member ends by itself.
-  MemberProcess(KvstoreConfig config, Logger logger, std::function<void(MemberEnd)> on_end);
+  // `on_end` is called once, on any thread, when the member ends by itself. `failpoints` may be null.
+  MemberProcess(KvstoreConfig config, Logger logger, Failpoints* failpoints,
+                std::function<void(MemberEnd)> on_end);
   ~MemberProcess();
 
   // Recovers, listens, joins its cluster. Returns while clients may still have to wait: `ready to serve client

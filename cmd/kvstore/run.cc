@@ -3,12 +3,14 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <mutex>
 
 #include "cmd/command.h"
 #include "cmd/kvstore/config.h"
 #include "cmd/kvstore/config_log.h"
+#include "cmd/kvstore/failpoint_server.h"
 #include "cmd/kvstore/log_output.h"
 #include "cmd/kvstore/member_process.h"
 #include "kvstore/server/etcd/context.h"
@@ -102,12 +104,16 @@ int run_member(KvstoreConfig config) {
     logger.warn("--unsafe-no-fsync: nothing is synced to disk; when this machine crashes, acknowledged writes are lost");
   }
   log_config(config, logger);
+  auto failpoints = FailpointServer::from_environment(std::getenv("GOFAIL_HTTP"),
+                                                      std::getenv("GOFAIL_FAILPOINTS"), logger);
+  if (!failpoints) return report(logger, failpoints.error());
   End end;
-  MemberProcess member(std::move(config), logger, [&end](MemberEnd e) { end.tell(std::move(e)); });
+  MemberProcess member(std::move(config), logger, *failpoints ? &(*failpoints)->points() : nullptr, [&end](MemberEnd e) { end.tell(std::move(e)); });
   int code = 0;
   if (auto started = member.start(); !started) {
     code = report(logger, started.error());
   } else {
+    if (*failpoints) (*failpoints)->warn_of_unclaimed();
     code = wait_for_end(signals, member, end, logger);
   }
   let_signals_kill();

@@ -48,6 +48,9 @@ Result<kvstore::ReplicatedStoreOptions> store_options(const KvstoreConfig& confi
   m.keep_entries = static_cast<std::size_t>(config.snapshot_catchup_entries);
   m.max_learners = static_cast<std::size_t>(config.max_learners);
   m.strict_reconfig_check = config.strict_reconfig_check;
+  if (config.compaction_batch_limit > 0) {
+    m.compaction_keys_per_step = static_cast<std::size_t>(config.compaction_batch_limit);
+  }
   TRY(set_compaction(config, m));
   return o;
 }

@@ -18,11 +18,11 @@ std::size_t staged_bytes(const Item& item) {
 
 }  // namespace
 
-Backend::Backend() = default;
+Backend::Backend(Failpoints* failpoints) : points_(failpoints) {}
 Backend::~Backend() = default;
 
 Result<std::unique_ptr<Backend>> Backend::open(const Options& options) {
-  std::unique_ptr<Backend> b(new Backend);
+  std::unique_ptr<Backend> b(new Backend(options.failpoints));
   b->db_ = TRY(BackendDb::open(options));
   leveldb::DB& db = b->db_->db();
   std::string found;
@@ -92,6 +92,7 @@ Result<std::uint64_t> Backend::flush() {
   std::vector<FullRevision> dropped;
   SystemChanges system;
   BackendMeta meta;
+  if (has_committed()) points_.before_start.hit();
   {
     std::lock_guard lock(mu_);
     meta = meta_;
@@ -102,6 +103,7 @@ Result<std::uint64_t> Backend::flush() {
     system.swap(system_);
     dirty_ = false;
   }
+  points_.after_start.hit();
   leveldb::WriteBatch batch;
   std::string bytes;
   for (const auto& item : items) {
@@ -124,12 +126,16 @@ Result<std::uint64_t> Backend::flush() {
     }
   }
   for (const auto& rev : dropped) batch.Delete(record::version_key(rev));
+  points_.before_meta.hit();
   batch.Put(slice(record::kMetaKey), record::encode_meta(meta));
+  points_.after_meta.hit();
   leveldb::WriteOptions wo;
   wo.sync = true;
+  points_.before_write.hit();
   auto s = db_->db().Write(wo, &batch);
   db_->drain();
   if (!s.ok()) return db_error(s);
+  points_.after_write.hit();
   std::lock_guard lock(mu_);
   for (const auto& item : items) pending_bytes_ -= staged_bytes(*item);
   staged_.erase(staged_.begin(), staged_.begin() + static_cast<std::ptrdiff_t>(items.size()));

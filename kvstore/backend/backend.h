@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "base/file.h"
 #include "kvstore/mvcc/state.h"
 
@@ -75,6 +76,7 @@ class Backend final : public ValueReader {
     FileSystem* fs = nullptr;  // null: the operating system's; outlives the Backend and its snapshots
     BackgroundWork background = BackgroundWork::kThread;
     std::size_t write_buffer_bytes = std::size_t{8} << 20;  // at least 64 KiB
+    Failpoints* failpoints = nullptr;                       // may be null; outlives the Backend
   };
   // Errors: kDataLoss: LevelDB finds its files corrupt, they are of another format, or of a snapshot that was
   // not received to its end.
@@ -117,7 +119,19 @@ class Backend final : public ValueReader {
   std::uint64_t disk_bytes() const;
 
  private:
-  Backend();
+  // Of flush(). The names are etcd's: there a transaction of bbolt, here one LevelDB batch.
+  struct Points {
+    explicit Points(Failpoints* set)
+        : before_start(set, "beforeStartDBTxn"),
+          after_start(set, "afterStartDBTxn"),
+          before_meta(set, "commitBeforePreCommitHook"),
+          after_meta(set, "commitAfterPreCommitHook"),
+          before_write(set, "beforeCommit"),
+          after_write(set, "afterCommit") {}
+    Failpoint before_start, after_start, before_meta, after_meta, before_write, after_write;
+  };
+  explicit Backend(Failpoints* failpoints);
+  const Points points_;
   std::mutex flush_mu_;  // held by flush(), outside mu_
   mutable std::mutex mu_;
   std::deque<ItemPtr> staged_;  // by revision; the first committed_ of them may be flushed

@@ -127,19 +127,27 @@ void Replica::handle_ready() {
   raft::Ready r = node_->take_ready();
   // Who hears that its removal is committed ends, and cannot help to find that out again.
   const bool members = changes_members(r);
-  if (!members) send(std::move(r.messages));
+  if (!members) send_ahead(std::move(r.messages));
   auto durable = persist(r);
   if (!durable) {
     fail_with(durable.error());
     return;
   }
-  if (members) send(std::move(r.messages));
+  if (members) send_ahead(std::move(r.messages));
   for (auto& e : r.committed) to_apply_.push_back(std::move(e));
   node_->persisted(r.number);
+  if (role_ != raft::Role::kLeader) points_.before_follower_send.hit();
   send(std::move(r.messages_after_persist));
   note_role();
   take_read_states(r.reads);
   take_returned(std::move(r.returned));
+  points_.before_advance.hit();
+}
+
+// Messages that do not wait for the disk.
+void Replica::send_ahead(std::vector<raft::Message> messages) {
+  if (role_ == raft::Role::kLeader) points_.before_leader_send.hit();
+  send(std::move(messages));
 }
 
 Result<void> Replica::persist(const raft::Ready& r) {
@@ -147,6 +155,7 @@ Result<void> Replica::persist(const raft::Ready& r) {
     if (r.hard_state) wal_->set_hard_state(*r.hard_state);
     TRY(install(*r.snapshot));
   }
+  points_.before_save.hit();
   if (!r.entries.empty()) {
     for (const auto& e : r.entries) wal_->append(e);
     note_entries(r.entries);
@@ -154,7 +163,12 @@ Result<void> Replica::persist(const raft::Ready& r) {
   if (r.hard_state && !r.snapshot) wal_->set_hard_state(*r.hard_state);
   // A membership that is acted on must not be forgotten: after 2 -> 1 the one that stays would ask the gone
   // for votes for ever. The hard state's commit index says that the change is committed.
-  if (r.must_sync || !r.entries.empty() || changes_members(r)) TRY(wal_->sync());
+  if (r.must_sync || !r.entries.empty() || changes_members(r)) {
+    points_.before_sync.hit();
+    TRY(wal_->sync());
+    points_.after_sync.hit();
+  }
+  points_.after_save.hit();
   return {};
 }
 

@@ -47,6 +47,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/rng.h"
@@ -64,6 +65,7 @@
 #include "kvstore/server/metrics.h"
 #include "kvstore/server/pending.h"
 #include "kvstore/server/published.h"
+#include "kvstore/server/replica_failpoints.h"
 #include "raft/core/node.h"
 #include "raft/transport/transport.h"
 #include "raft/wal/wal.h"
@@ -133,13 +135,14 @@ struct ReplicaOptions {
   ReplicaFaults faults;
 };
 
-// All but metrics is REQUIRED and outlives the Replica.
+// All but failpoints and the callbacks is REQUIRED and outlives the Replica.
 struct ReplicaDeps {
   FileSystem* fs = nullptr;
   Clock* clock = nullptr;  // now() and wall() only
   Rng* rng = nullptr;      // seeded from the system in production, or request ids repeat
   StoreMetrics* metrics = nullptr;
   Logger logger;
+  Failpoints* failpoints = nullptr;  // tests of whole processes; null: none
   // Something flush() should write soon; the owner may poll flush_due() instead.
   std::function<void()> on_flush_due;
   // A compaction was applied, before which `before` was compacted: versions are dropped once what it returns
@@ -204,6 +207,8 @@ class Replica {
   const Published& published() const { return published_; }  // any thread
   WatchHub& hub() { return hub_; }                           // any thread
   const ReplicaOptions& options() const { return options_; }
+  // A step may be made to pause.
+  bool may_pause() const { return points_.enabled; }
   std::uint64_t id() const { return id_; }
   const raft::Node& node() const { return *node_; }
   State& state() { return *mvcc_->state; }
@@ -257,6 +262,7 @@ class Replica {
   void handle_ready();
   Result<void> persist(const raft::Ready& ready);
   void send(std::vector<raft::Message> messages);
+  void send_ahead(std::vector<raft::Message> messages);
   void note_role();
   void stop_leading();
   void note_alone();
@@ -349,6 +355,7 @@ class Replica {
 
   ReplicaDeps deps_;
   const ReplicaOptions options_;
+  const ReplicaFailpoints points_;
   const Duration request_timeout_;
   std::unique_ptr<FileLock> lock_;
   std::optional<BackendDirs> dirs_;

@@ -82,8 +82,10 @@ void Replica::apply_entry(const raft::Entry& entry) {
   CHECK(entry.index == applied_.next());
   if (entry.term > applied_term_) begin_term(entry.term);
   if (entry.type == raft::EntryType::kConfChange) {
+    points_.before_apply_conf_change.hit();
     apply_conf_change(entry);
   } else {
+    points_.before_apply_entry.hit();
     auto command = decode_command(entry.data);
     // Every entry was checked by CRC and written by this program: not to understand one means a newer format.
     CHECK_MSG(command.has_value(), command ? "" : command.error().message.c_str());
@@ -214,11 +216,13 @@ void Replica::apply_command(const Command& c, raft::Index index, Outcome& outcom
 
 void Replica::apply_compaction(Revision revision, Outcome& outcome) {
   const Revision before = mvcc_->state->compacted().load(std::memory_order_relaxed);
+  points_.before_compact.hit();
   if (auto r = mvcc_->state->compact(revision); !r) {
     outcome.error = std::move(r.error());
   } else if (deps_.on_compaction) {
     compaction_hold_ = deps_.on_compaction(before, revision);
   }
+  points_.after_compact.hit();
 }
 
 void Replica::apply_txn(const Command& c, Outcome& outcome) {
@@ -404,8 +408,10 @@ void Replica::commit_effects() {
   meta_.compaction_done = !state.compacting();
   meta_.state_hash = state.state_hash();
   meta_.records_hash = records_hash(state.leases(), record_hashes_);
+  points_.before_writeback.hit();
   mvcc_->backend->commit(meta_, std::exchange(effects_.leases, {}), std::exchange(effects_.dropped, {}));
   state.publish();
+  points_.after_writeback.hit();
   publish_applied();
   hub_.dispatch(effects_.changes, meta_.revision);
   effects_.changes.clear();
@@ -429,9 +435,12 @@ void Replica::publish_applied() {
 void Replica::run_compaction() {
   State& state = *mvcc_->state;
   if (!may_compact()) return;
+  points_.before_compact_batch.hit();
   const bool done = state.compact_step(options_.compaction_keys_per_step, effects_);
   deps_.metrics->compacted_versions.Increment(static_cast<double>(effects_.dropped.size()));
+  (done ? points_.before_compact_finished : points_.before_commit_batch).hit();
   commit_effects();
+  (done ? points_.after_compact_finished : points_.after_commit_batch).hit();
   if (!done) return;
   deps_.metrics->last_compaction.Set(
       std::chrono::duration<double>(deps_.clock->wall().time_since_epoch()).count());

@@ -270,6 +270,7 @@ void Replica::publish_self() {
                       {{"local-member-id", id_text(id_)}, {"known", known}});
   };
   published_self_ = true;
+  points_.before_publishing.hit();
   submit(std::move(p));
 }
 

@@ -44,6 +44,7 @@ Result<std::unique_ptr<Replica>> Replica::open(ReplicaDeps deps, ReplicaOptions 
 Replica::Replica(ReplicaDeps deps, ReplicaOptions options)
     : deps_(std::move(deps)),
       options_(std::move(options)),
+      points_(deps_.failpoints),
       request_timeout_(std::chrono::seconds(5) + 2 * options_.election_ticks * options_.tick),
       next_request_(deps_.rng->next() | 1) {}
 
@@ -55,6 +56,7 @@ Backend::Options Replica::backend_options(const std::string& dir) const {
   o.in_memory = options_.in_memory_backend;
   o.fs = deps_.fs;
   o.background = options_.background;
+  o.failpoints = deps_.failpoints;
   return o;
 }
 
@@ -129,6 +131,9 @@ Result<void> Replica::recover() {
   auth_ = std::move(loaded.auth);
   record_hashes_ = std::move(loaded.records);
   durable_ = raft::Index(meta_.applied_index);
+  if (meta_.snapshot_index != 0 && meta_.snapshot_index == meta_.applied_index) {
+    deps_.logger.info("Recovering from snapshot backend", {{"index", meta_.snapshot_index}});
+  }
 
   MemberIdentity identity;
   identity.cluster = std::move(loaded.cluster);

@@ -105,6 +105,7 @@ void Replica::send_snapshot(raft::Message message) {
 // The node has taken the snapshot: it takes the place of everything. REQUIRES: receive() has found its state.
 Result<void> Replica::install(const raft::SnapshotMeta& meta) {
   std::unique_ptr<Loaded> loaded;
+  points_.before_save_snap.hit();
   {
     std::lock_guard lock(incoming_mu_);
     CHECK(installing_ && installing_->meta.applied_index == meta.index.value());
@@ -113,6 +114,7 @@ Result<void> Replica::install(const raft::SnapshotMeta& meta) {
     loaded = std::move(installing_);
     old_db_ = true;
   }
+  points_.after_save_snap.hit();
   // 2. The log goes on behind it.
   std::optional<raft::WalRecovery> mended;
   if (repair_) mended = TRY(wal_->repair_from_snapshot(meta.index, meta.term));
@@ -123,6 +125,9 @@ Result<void> Replica::install(const raft::SnapshotMeta& meta) {
   } else {
     TRY(wal_->reset_to(meta.index, meta.term));
   }
+  points_.after_wal_release.hit();
+  points_.before_apply_snap.hit();
+  points_.before_open_snapshot.hit();
   // 3. So does everything here.
   retired_ = mvcc_;
   mvcc_ = std::move(loaded->mvcc);
@@ -151,6 +156,8 @@ Result<void> Replica::install(const raft::SnapshotMeta& meta) {
   }
   publish_applied();
   cluster_changed();
+  deps_.logger.info("applySnapshot: opened snapshot backend", {{"index", meta.index.value()}});
+  points_.after_open_snapshot.hit();
   set_peers();
   if (mended) end_repair(std::move(*mended), "snapshot");
   note_alone();
@@ -161,9 +168,10 @@ Result<void> Replica::install(const raft::SnapshotMeta& meta) {
   hub_.resync(now_at, !options_.faults.event_lost_at_resync);
   ++installs_;
   deps_.metrics->snapshots_installed.Increment();
-  deps_.logger.info("snapshot installed", {{"index", meta.index.value()}, {"revision", now_at}});
+  deps_.logger.info("applied snapshot", {{"index", meta.index.value()}, {"revision", now_at}});
   finish_reads();
   finish_forwarded();
+  points_.after_apply_snap.hit();
   return {};
 }
 

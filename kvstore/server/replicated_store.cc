@@ -146,6 +146,7 @@ Result<std::unique_ptr<ReplicatedStore>> ReplicatedStore::open(ReplicatedStoreOp
   deps.rng = &i->rng;
   deps.metrics = &i->metrics;
   deps.logger = i->options.logger;
+  deps.failpoints = i->options.failpoints;
   deps.on_flush_due = [i] {
     if (i->thread) i->thread->flush_soon();
   };

@@ -35,6 +35,7 @@ struct ReplicatedStoreOptions {
   Clock* clock = nullptr;    // REQUIRED; outlives the store
   Logger logger;
   prometheus::Registry* metrics = nullptr;  // null: none; outlives the store
+  Failpoints* failpoints = nullptr;         // null: none; outlives the store
   std::uint64_t seed = 0;                   // of the Rng; 0: from the operating system
   bool in_memory_backend = false;           // tests: LevelDB in memory instead of in data_dir
   std::uint64_t wal_segment_bytes = std::uint64_t{16} << 20;

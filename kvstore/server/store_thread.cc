@@ -109,7 +109,7 @@ void StoreThread::post(std::function<void(Replica&)> call) {
 
 // REQUIRES: mu_ is held.
 bool StoreThread::may_help(const Pending& p) const {
-  return p.executor.has_value() && replica_.published().alone() && ready() && waiting_ && !working_ &&
+  return p.executor.has_value() && !replica_.may_pause() && replica_.published().alone() && ready() && waiting_ && !working_ &&
          crowded_turns_ == 0 && usual_turn_ < kHelpMax;
 }
 

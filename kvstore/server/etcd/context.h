@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "kvstore/server/etcd/api_failpoints.h"
 #include "kvstore/server/member.h"
 #include "net/grpc.h"
 
@@ -37,6 +38,7 @@ struct ApiOptions {
   bool client_cert_auth = false;                                // --client-cert-auth
   std::vector<std::string> cors = {"*"};                        // --cors
   std::vector<std::string> host_whitelist = {"*"};              // --host-whitelist
+  Failpoints* failpoints = nullptr;                             // null: none; outlives the API
 
   std::size_t max_message_bytes() const { return max_request_bytes + (512 << 10); }
 };
@@ -67,6 +69,7 @@ struct ServiceContext {
   Logger logger;
   Authenticator& authenticator;
   ApiOptions options;
+  ApiFailpoints points{options.failpoints};
 };
 
 // The caller, when auth is off or it is someone: etcd's requireAuthInfo. "etcdserver: user name is empty".

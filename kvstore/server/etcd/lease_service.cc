@@ -46,6 +46,7 @@ Task<Result<Bytes>> time_to_live(ServiceContext* c, GrpcCall* call, std::string 
   bool keys = false;
   CO_TRY(rpc::decode_lease_time_to_live(request, id, keys));
   const Identity who = CO_TRY(require_user(*c, *call));
+  if (c->points.before_time_to_live) co_await pass(c->points.before_time_to_live, c->clock);
   auto info = co_await c->member.lease_time_to_live(id, keys);
   if (!info && info.error().code != Code::kNotFound) co_return std::unexpected(info.error());
   if (!info) info = LeaseInfo{.id = id, .remaining_ttl_s = -1};
@@ -98,6 +99,7 @@ Task<Result<void>> keep_alive_once(ServiceContext* c, GrpcCall* call, std::strin
   // As of before the renewal.
   const Header h = c->member.header();
   CO_TRY(co_await may_write_lease(c, call, id));
+  if (c->points.before_renew) co_await pass(c->points.before_renew, c->clock);
   auto info = co_await c->member.lease_keep_alive(id);
   if (!info && info.error().code != Code::kNotFound) co_return std::unexpected(info.error());
   LeaseInfo kept{.id = id};

@@ -106,6 +106,9 @@ Task<Result<Bytes>> hash_kv(ServiceContext* c, GrpcCall* call, std::string reque
 // Space is given back all the time: there is nothing to stop the world for.
 Task<Result<Bytes>> defragment(ServiceContext* c, GrpcCall* call, std::string) {
   CO_TRY(require_admin(*c, *call));
+  if (const auto e = c->points.defrag_open_error.take().value) co_return fail(Code::kUnknown, *e);
+  co_await pass(c->points.defrag_before_copy, c->clock);
+  if (const auto e = c->points.defrag_failure.take().value) co_return fail(Code::kUnknown, *e);
   co_return Bytes();
 }
 

@@ -217,6 +217,7 @@ Task<> WatchSession::pump() {
 
 Task<Result<void>> WatchSession::flush() {
   if (out_.empty()) co_return Result<void>();
+  if (c_.points.before_send_watch) co_await pass(c_.points.before_send_watch, c_.clock);
   const std::size_t n = std::exchange(out_count_, 0);
   co_return co_await call_.send_frames(Bytes(std::exchange(out_, std::string())), n);
 }
