@@ -83,14 +83,6 @@ class EtcdStore final : public ApiStore {
   const std::string servers_;
 };
 
-Result<std::string> file_of(const char* flag, const std::string& path) {
-  if (path.empty()) return std::string();
-  auto text = read_file(path);
-  if (!text)
-    return fail(Code::kInvalidArgument, std::string("--") + flag + "=" + path + ": " + text.error().message);
-  return text;
-}
-
 Result<std::unique_ptr<ApiStore>> open_remote(const ApiStoreFlags& flags, ApiStoreParts parts) {
   kvstore::RemoteStoreOptions o;
   std::string servers;
@@ -99,9 +91,9 @@ Result<std::unique_ptr<ApiStore>> open_remote(const ApiStoreFlags& flags, ApiSto
     servers += (servers.empty() ? "" : ",") + url;
     o.endpoints.push_back(std::move(url));
   }
-  o.ca_pem = TRY(file_of("etcd-cafile", flags.ca_file));
-  o.certificate_pem = TRY(file_of("etcd-certfile", flags.cert_file));
-  o.private_key_pem = TRY(file_of("etcd-keyfile", flags.key_file));
+  o.ca_pem = TRY(read_flag_file("etcd-cafile", flags.ca_file));
+  o.certificate_pem = TRY(read_flag_file("etcd-certfile", flags.cert_file));
+  o.private_key_pem = TRY(read_flag_file("etcd-keyfile", flags.key_file));
   const std::string prefix = clean_prefix(flags.prefix);
   o.health_key = prefix + "/health";
   auto store =

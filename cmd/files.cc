@@ -20,6 +20,15 @@ Result<std::string> read_file(const std::string& path) {
   return text.str();
 }
 
+Result<std::string> read_flag_file(std::string_view flag, const std::string& path) {
+  if (path.empty()) return std::string();
+  auto text = read_file(path);
+  if (!text) {
+    return fail(Code::kInvalidArgument, "--" + std::string(flag) + "=" + path + ": " + text.error().message);
+  }
+  return text;
+}
+
 Result<void> write_file(const std::string& path, std::string_view data, unsigned mode) {
   const std::string temp = path + ".new";
   const auto failed = [&](const char* what) {

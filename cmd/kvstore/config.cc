@@ -118,17 +118,21 @@ Result<void> one_of(std::string_view flag, const std::string& value,
   return bad("invalid value \"" + value + "\" for flag -" + std::string(flag) + ": want one of " + list);
 }
 
-Result<void> check_discovery(const DiscoveryConfig& d) {
+Result<void> check_discovery(DiscoveryConfig& d) {
+  if (const auto colon = d.user.find(':'); colon != std::string::npos && d.password.empty()) {
+    d.password = d.user.substr(colon + 1);
+    d.user.resize(colon);
+  }
   if (d.token.empty() != d.endpoints.empty())
     return bad("both --discovery-token and --discovery-endpoints must be set");
   if (d.cert_file.empty() != d.key_file.empty())
     return bad("--discovery-cert and --discovery-key must be given together");
-  if (!d.user.empty() || !d.password.empty())
-    return bad("--discovery-user and --discovery-password are not supported: use --discovery-cert and --discovery-key");
+  if (d.user.empty() != d.password.empty())
+    return bad("--discovery-user and --discovery-password go together (or --discovery-user NAME:PASSWORD)");
   return {};
 }
 
-Result<void> check_cluster(const KvstoreConfig& c, const KvstoreTexts& t) {
+Result<void> check_cluster(KvstoreConfig& c, const KvstoreTexts& t) {
   TRY(one_of("initial-cluster-state", c.initial_cluster_state, {"new", "existing"}));
   TRY(one_of("auto-compaction-mode", c.auto_compaction_mode, {"periodic", "revision"}));
   const auto& v2 = t.v2_deprecation;

@@ -150,9 +150,11 @@ Result<kvstore::RemoteStoreOptions> store_options(const DiscoveryConfig& config)
     if (!url.contains("://")) url = (plain ? "http://" : "https://") + url;
     o.endpoints.push_back(std::move(url));
   }
-  if (!config.ca_file.empty()) o.ca_pem = TRY(read_file(config.ca_file));
-  if (!config.cert_file.empty()) o.certificate_pem = TRY(read_file(config.cert_file));
-  if (!config.key_file.empty()) o.private_key_pem = TRY(read_file(config.key_file));
+  o.ca_pem = TRY(read_flag_file("discovery-cacert", config.ca_file));
+  o.certificate_pem = TRY(read_flag_file("discovery-cert", config.cert_file));
+  o.private_key_pem = TRY(read_flag_file("discovery-key", config.key_file));
+  o.user = config.user;
+  o.password = config.password;
   o.insecure_skip_verify = config.insecure_skip_verify;
   o.connect_timeout = std::chrono::duration_cast<Duration>(config.dial_timeout);
   o.request_timeout = std::chrono::duration_cast<Duration>(config.request_timeout);

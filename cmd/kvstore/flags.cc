@@ -66,8 +66,8 @@ void bind_discovery(FlagSet& set, DiscoveryConfig& d) {
   set.add("discovery-cert", &d.cert_file, "client certificate towards it");
   set.add("discovery-key", &d.key_file, "its key");
   set.add("discovery-cacert", &d.ca_file, "CA that its certificate is verified against");
-  set.add("discovery-user", &d.user, "not supported: use a client certificate");
-  set.add("discovery-password", &d.password, "not supported: use a client certificate");
+  set.add("discovery-user", &d.user, "user name towards it, or NAME:PASSWORD");
+  set.add("discovery-password", &d.password, "its password");
 }
 
 void bind_tls(FlagSet& set, const std::string& prefix, TlsFiles& tls) {

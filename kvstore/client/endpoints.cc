@@ -29,7 +29,7 @@ net::ClientOptions client_options(const RemoteStoreOptions& options, const std::
 
 Endpoints::Endpoints(const RemoteStoreOptions& options, std::size_t first, Executor home, Clock& clock,
                      Logger logger)
-    : clock_(clock), logger_(std::move(logger)), current_(first) {
+    : clock_(clock), logger_(std::move(logger)), credentials_(options.user, options.password), current_(first) {
   CHECK(first < options.endpoints.size());
   for (auto& url : options.endpoints) {
     members_.push_back(

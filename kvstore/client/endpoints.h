@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "kvstore/client/credentials.h"
 #include "net/grpc.h"
 
 namespace keelson::kvstore {
@@ -24,6 +25,7 @@ class Endpoints {
   std::size_t pick();
   const std::string& url(std::size_t i) const { return members_[i].url; }
   net::GrpcClient& grpc(std::size_t i) { return members_[i].grpc; }
+  Credentials& credentials() { return credentials_; }
   // A call to `i` failed in a way that another member may do better.
   void failed(std::size_t i, const Error& why);
 
@@ -35,6 +37,7 @@ class Endpoints {
   };
   Clock& clock_;
   const Logger logger_;
+  Credentials credentials_;
   std::vector<Member> members_;
   std::mutex mu_;
   std::size_t current_;  // under mu_, as avoid_until

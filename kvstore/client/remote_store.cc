@@ -49,6 +49,9 @@ class RemoteStore::Impl {
   Task<Result<Bytes>> call(std::string method, std::string request, Effect effect) {
     return call(std::move(method), std::move(request), effect, options.request_timeout);
   }
+  // At one member. REQUIRES: `options` has a timeout; it gets the metadata.
+  Task<Result<std::string>> call_once(std::size_t member, std::string method, Bytes body,
+                                      net::GrpcCallOptions& options);
   Task<Result<void>> probe(Duration timeout);
   Task<> watch_health();
   void saw(const Header& header) { raise_revision(revision, header.revision); }
@@ -99,22 +102,32 @@ class Attempts {
   Duration backoff_ = kBackoffMin;
 };
 
+Task<Result<std::string>> RemoteStore::Impl::call_once(std::size_t member, std::string method, Bytes body,
+                                                       net::GrpcCallOptions& options) {
+  options.metadata = CO_TRY(co_await endpoints.credentials().metadata(endpoints.grpc(member), *options.timeout));
+  co_return co_await endpoints.grpc(member).unary(std::move(method), std::move(body), options);
+}
+
 Task<Result<Bytes>> RemoteStore::Impl::call(std::string method, std::string request, Effect effect,
                                             Duration timeout) {
   const Bytes body(std::move(request));
   const MonoTime deadline = clock.now() + timeout;
   Attempts attempts(endpoints, clock, effect, deadline);
+  bool renewed = false;
   for (;;) {
     const std::size_t member = attempts.begin();
     net::GrpcCallOptions o;
-    o.metadata = {{"hasleader", "true"}};
     o.max_message_bytes = kReplyMax;
     o.timeout = std::max<Duration>(deadline - clock.now(), 1ms);
     if (effect == Effect::kRead && endpoints.size() > 1)
       o.timeout = std::min(*o.timeout, options.read_attempt_timeout);
-    auto reply = co_await endpoints.grpc(member).unary(method, body, std::move(o));
+    auto reply = co_await call_once(member, method, body, o);
     if (reply) co_return Bytes(std::move(*reply));
     Error error = std::move(reply).error();
+    if (!renewed && endpoints.credentials().renew(o.metadata, error)) {
+      renewed = true;
+      continue;
+    }
     if (!co_await attempts.again(error)) {
       if (never_sent(error)) error.message = "store member " + endpoints.url(member) + ": " + error.message;
       co_return fail(std::move(error));

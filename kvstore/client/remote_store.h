@@ -11,7 +11,7 @@
 //  happened.
 //    Only a write that provably never left this process (no connection) is tried at other members.
 //  · Answers of the server keep its code and wording.
-// Every call carries etcd's `hasleader`, so that a member cut off from its peers says so and another is
+// Every call carries etcd's `hasleader` (and the token of the `user`), so that a member cut off from its peers says so and another is
 // asked.
 //
 // Thread rule: any thread. REQUIRES of the destructor: stop() returned and every WatchStream is gone.
@@ -33,6 +33,7 @@ struct RemoteStoreOptions {
   // For https. Empty ca: the system's roots. Certificate and key: both or none.
   std::string ca_pem, certificate_pem, private_key_pem;
   bool insecure_skip_verify = false;  // of servers' certificates
+  std::string user, password;         // empty: the certificate alone says who asks
   Duration connect_timeout = std::chrono::seconds(2);
   Duration read_attempt_timeout = std::chrono::seconds(3);  // then another member is asked
   Duration request_timeout = std::chrono::seconds(10);

@@ -28,6 +28,16 @@ Error cancel_error(const rpc::WatchReply& reply) {
   return {Code::kResourceExhausted, why.empty() ? "the store cancelled the watch" : why};
 }
 
+// `metadata`: what was sent.
+Task<Result<std::unique_ptr<net::GrpcClientStream>>> open_stream(Endpoints& endpoints, std::size_t member,
+                                                                 Duration timeout, net::Headers& metadata) {
+  metadata = CO_TRY(co_await endpoints.credentials().metadata(endpoints.grpc(member), timeout));
+  net::GrpcCallOptions options;
+  options.metadata = metadata;
+  options.max_message_bytes = std::size_t{1} << 30;
+  co_return co_await endpoints.grpc(member).stream("/etcdserverpb.Watch/Watch", std::move(options));
+}
+
 }  // namespace
 
 bool WatchGroup::has(const RemoteWatchPtr& watch) const {
@@ -97,21 +107,17 @@ Task<> WatchGroup::run(std::shared_ptr<WatchGroup> self) {
   Duration backoff = kBackoffMin;
   while (!self->watches_.empty()) {
     const std::size_t member = mux.endpoints_.pick();
-    net::GrpcCallOptions options;
-    options.metadata = {{"hasleader", "true"}};
-    options.max_message_bytes = std::size_t{1} << 30;
-    auto stream =
-        co_await mux.endpoints_.grpc(member).stream("/etcdserverpb.Watch/Watch", std::move(options));
+    const auto link = std::make_shared<Link>();
+    auto stream = co_await open_stream(mux.endpoints_, member, mux.options_.request_timeout, link->metadata);
     Error why;
     if (stream) {
-      auto link = std::make_shared<Link>();
       link->stream = std::move(*stream);
-      why = co_await self->serve(std::move(link));
+      why = co_await self->serve(link);
     } else {
       why = stream.error();
     }
     if (self->watches_.empty()) break;
-    if (final_answer(why)) {
+    if (!mux.endpoints_.credentials().renew(link->metadata, why) && final_answer(why)) {
       self->end_all(why);
       break;
     }
@@ -154,6 +160,8 @@ Task<Error> WatchGroup::serve(std::shared_ptr<Link> link) {
     if (auto ok = rpc::decode(Bytes(std::move(**message)), reply); !ok) co_return ok.error();
     answered_ = true;
     raise_revision(mux_.newest_, reply.header.revision);
+    const Error refusal{Code::kUnauthenticated, reply.cancel_reason};
+    if (reply.canceled && mux_.endpoints_.credentials().renew(link->metadata, refusal)) co_return refusal;
     co_await take(std::move(reply));
     if (watches_.empty()) co_return Error{Code::kCancelled, "no watch is left"};
   }

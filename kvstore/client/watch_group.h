@@ -22,6 +22,7 @@ class WatchGroup : public std::enable_shared_from_this<WatchGroup> {
   static constexpr std::size_t kWatchesMax = 1000;
   // One stream. Outlives the group's interest in it while its writer still waits.
   struct Link {
+    net::Headers metadata;  // that it was opened with
     std::unique_ptr<net::GrpcClientStream> stream;
     std::deque<Bytes> out;
     AsyncEvent wake;

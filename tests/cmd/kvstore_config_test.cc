@@ -60,6 +60,9 @@ TEST(KvstoreConfig, BadValuesSayWhatIsWrong) {
   EXPECT_NE(refusal({"--heartbeat-interval", "500"}).find("at least as 5 times"), std::string::npos);
   EXPECT_NE(refusal({"--auto-compaction-mode", "weekly"}).find("periodic, revision"), std::string::npos);
   EXPECT_NE(refusal({"--discovery-token", "x"}).find("both --discovery-token and --discovery-endpoints"), std::string::npos);
+  EXPECT_NE(refusal({"--discovery-user", "x"}).find("--discovery-password"), std::string::npos);
+  const auto user = parse({"--discovery-user", "ann:a:b"}).discovery;
+  EXPECT_EQ(user.user + " " + user.password, "ann a:b");
   EXPECT_NE(refusal({"--discovery", "http://x"}).find("--discovery-token"), std::string::npos);
   EXPECT_NE(refusal({"--feature-gates", "NoSuchGate=true"}).find("unrecognized feature gate"),
             std::string::npos);

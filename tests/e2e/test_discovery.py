@@ -66,6 +66,31 @@ def test_at_keelson():
     meet("keelson")
 
 
+def meet_as_user(service_kind):
+    with StoreCluster(service_kind, members=1, tls=False) as service:
+        service.ctl("put", SIZE_KEY, "2")
+        service.ctl("user", "add", "root:rootpw")
+        service.ctl("user", "grant-role", "root", "root")
+        service.ctl("auth", "enable")
+        flags = ["--discovery-token", TOKEN, "--discovery-endpoints", service.members[0].client_url, "--discovery-user", "root"]
+        with Strangers("keelson", members=2, tls=False, flags=[*flags, "--discovery-password", "rootpw"]) as found:
+            want = {(m.name, m.peer_url) for m in found.members}
+            wait_for("both to have told their names", lambda: members(found) == want, 10)
+        for wrong, why in (([*flags, "--discovery-password", "wrong"], "invalid user ID or password"), (flags[:4], "user name is empty")):
+            stranger = Strangers("keelson", members=1, tls=False, flags=wrong)
+            stranger.members[0].start("")
+            wait_for(f"{wrong[4:]} to be refused", lambda s=stranger: not s.members[0].alive(), 10)
+            check(why in stranger.members[0].log.read_text(), "and told why")
+
+
+def test_as_user_of_etcd():
+    meet_as_user("etcd")
+
+
+def test_as_user_of_keelson():
+    meet_as_user("keelson")
+
+
 def test_by_srv_records():
     address, domain = f"127.53.{os.getpid() >> 8 & 255}.{os.getpid() & 255}", "cluster.test"
     resolver = temp_dir("dns") / "resolv.conf"

@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "kvstore/rpc/codec.h"
+#include "net/grpc.h"
 #include "tests/kvstore/store_fixture.h"
 
 extern char** environ;
@@ -85,8 +86,10 @@ class RemoteStoreTest : public ::testing::Test {
     guard_.reset();
     thread_.join();
   }
-  void open(std::vector<std::string> endpoints) {
+  void open(std::vector<std::string> endpoints, std::string user = "", std::string password = "") {
     RemoteStoreOptions o;
+    o.user = std::move(user);
+    o.password = std::move(password);
     o.endpoints = std::move(endpoints);
     o.request_timeout = 3s;
     auto made = RemoteStore::make(o, io_.get_executor(), clock_, Rng(1), Logger());
@@ -162,6 +165,41 @@ class RemoteStoreTest : public ::testing::Test {
   std::optional<Etcd> etcd_;
   std::unique_ptr<RemoteStore> store_;
 };
+
+std::string events_of(const Result<WatchBatch>& batch) {
+  return batch ? std::to_string(batch->events.size()) + " event" : batch.error().message;
+}
+
+// Tokens do not outlive the process that gave them.
+TEST_F(RemoteStoreTest, AUsersTokenIsRenewed) {
+  net::ClientOptions o;
+  o.origin = etcd_->url();
+  o.h2c_prior_knowledge = true;
+  net::GrpcClient grpc(net::HttpClient::create(o, io_.get_executor(), clock_, Logger()));
+  const auto call = [&](const char* method, const char* body) {
+    const auto done = run(grpc.unary(std::string("/etcdserverpb.Auth/") + method, Bytes(std::string(body))));
+    EXPECT_TRUE(done) << method << ": " << done.error().message;
+  };
+  call("UserAdd", "\x0a\x04root\x12\x02pw");
+  call("UserGrantRole", "\x0a\x04root\x12\x04root");
+  call("AuthEnable", "");
+  const auto refused = get("a");
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_NE(refused.error().message.find("user name is empty"), std::string::npos) << refused.error().message;
+  run(stop());
+  store_.reset();
+  open({etcd_->url()}, "root", "pw");
+  const Revision first = put("a", "1");
+  auto events = watch("a", "", first);
+  EXPECT_EQ(events_of(run(events->next())), "1 event");
+  etcd_->kill();
+  etcd_->start();
+  const auto end = std::chrono::steady_clock::now() + 20s;
+  while (!get("a") && std::chrono::steady_clock::now() < end) {
+  }
+  put("a", "2");
+  EXPECT_EQ(events_of(run(events->next())), "1 event");
+}
 
 TEST_F(RemoteStoreTest, KeysAndTransactions) {
   const Revision first = put("/a", "1");
