@@ -87,15 +87,15 @@ bool covers_host(const PeerCertificate& cert, std::string_view host) {
 Result<std::vector<std::string>> SystemNames::names_of(const std::string& ip) {
   const auto address = TRY(resolve(ip, "0")).front();
   const bool v4 = address.storage.ss_family == AF_INET;
-  const void* bytes = v4 ? static_cast<const void*>(
-                               &reinterpret_cast<const sockaddr_in&>(address.storage).sin_addr)
-                         : &reinterpret_cast<const sockaddr_in6&>(address.storage).sin6_addr;
+  const void* bytes =
+      v4 ? static_cast<const void*>(&reinterpret_cast<const sockaddr_in&>(address.storage).sin_addr)
+         : &reinterpret_cast<const sockaddr_in6&>(address.storage).sin6_addr;
   std::vector<char> buffer(64 * 1024);
   hostent entry{};
   hostent* found = nullptr;
   int error = 0;
-  ::gethostbyaddr_r(bytes, v4 ? 4 : 16, address.storage.ss_family, &entry, buffer.data(), buffer.size(), &found,
-                    &error);
+  ::gethostbyaddr_r(bytes, v4 ? 4 : 16, address.storage.ss_family, &entry, buffer.data(), buffer.size(),
+                    &found, &error);
   if (found == nullptr) return fail(Code::kUnavailable, "lookup " + ip + ": " + ::hstrerror(error));
   std::vector<std::string> out{found->h_name};
   for (char** alias = found->h_aliases; *alias != nullptr; ++alias) out.emplace_back(*alias);

@@ -14,8 +14,8 @@
 
 namespace keelson::net {
 
-// Whether `cert` is good for `host`: an IP must be among its addresses, a name among its DNS names; "*." there
-// stands for one label. The common name does not count.
+// Whether `cert` is good for `host`: an IP must be among its addresses, a name among its DNS names; "*."
+// there stands for one label. The common name does not count.
 bool covers_host(const PeerCertificate& cert, std::string_view host);
 
 // Which names an address has, and which addresses a name.
@@ -37,9 +37,9 @@ class SystemNames final : public NameService {
 // Whether asking `names` can change what check_source() says.
 bool wants_lookup(const PeerCertificate& cert, const std::string& ip);
 
-// Whether who shows `cert` may come from `ip`. A certificate without addresses and DNS names is good anywhere.
-// Otherwise `ip` must be one of its addresses, or have a name (reverse lookup) that is one of its DNS names or
-// ends like one that begins with "*.", or be an address of one of its DNS names.
+// Whether who shows `cert` may come from `ip`. A certificate without addresses and DNS names is good
+// anywhere. Otherwise `ip` must be one of its addresses, or have a name (reverse lookup) that is one of its
+// DNS names or ends like one that begins with "*.", or be an address of one of its DNS names.
 // kUnauthenticated, in etcd's words.
 Result<void> check_source(const PeerCertificate& cert, const std::string& ip, NameService& names);
 

@@ -19,18 +19,11 @@
 #include <string_view>
 #include <vector>
 
+#include "base/etcd_member.h"
 #include "base/wire.h"
 #include "kvstore/mvcc/item.h"
 
 namespace keelson::kvstore {
-
-struct EtcdMember {
-  std::uint64_t id = 0;
-  std::string name;
-  std::vector<std::string> peer_urls;
-  std::vector<std::string> client_urls;
-  bool learner = false;
-};
 
 struct EtcdAlarm {
   std::uint64_t member_id = 0;

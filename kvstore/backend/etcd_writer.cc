@@ -22,46 +22,6 @@ std::string hex(std::uint64_t id) {
   return out;
 }
 
-void append_json_string(std::string& out, std::string_view s) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  out += '"';
-  for (char c : s) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      out.append("\\u00").append(1, kDigits[c >> 4]).append(1, kDigits[c & 15]);
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
-}
-
-void append_json_strings(std::string& out, const std::vector<std::string>& list) {
-  out += '[';
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    if (i > 0) out += ',';
-    append_json_string(out, list[i]);
-  }
-  out += ']';
-}
-
-std::string member_json(const EtcdMember& m) {
-  std::string out = "{\"id\":" + std::to_string(m.id) + ",\"peerURLs\":";
-  append_json_strings(out, m.peer_urls);
-  if (m.learner) out += ",\"isLearner\":true";
-  if (!m.name.empty()) {
-    out += ",\"name\":";
-    append_json_string(out, m.name);
-  }
-  if (!m.client_urls.empty()) {
-    out += ",\"clientURLs\":";
-    append_json_strings(out, m.client_urls);
-  }
-  return out + "}";
-}
-
 std::string conf_state_json(const EtcdCluster& c) {
   std::string out = "{";
   const std::pair<const char*, const std::vector<std::uint64_t>*> lists[] = {
@@ -154,7 +114,7 @@ Result<std::uint64_t> write_etcd_file(const BackendSnapshot& snapshot, const Etc
   Pairs removed;
   for (const auto& [name, user] : auth.users) users[name] = encode(user);
   for (const auto& [name, role] : auth.roles) roles[name] = encode(role);
-  for (const auto& m : cluster.members) members[hex(m.id)] = member_json(m);
+  for (const auto& m : cluster.members) append_json(members[hex(m.id)], m);
   for (std::uint64_t id : cluster.removed) removed[hex(id)] = "removed";
   TRY(write_bucket(*w, "alarm", alarm_pairs(cluster)));
   TRY(write_bucket(*w, "auth",

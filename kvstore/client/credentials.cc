@@ -27,7 +27,8 @@ std::string token_of(std::string_view reply) {
 
 // A watch is told with "rpc error: …" before it.
 bool is_stale(std::string_view refusal) {
-  return refusal.ends_with("etcdserver: invalid auth token") || refusal.ends_with("etcdserver: user name is empty") ||
+  return refusal.ends_with("etcdserver: invalid auth token") ||
+         refusal.ends_with("etcdserver: user name is empty") ||
          refusal.ends_with("etcdserver: revision of auth store is old");
 }
 

@@ -1,5 +1,5 @@
-// Credentials: what a call to the store carries about its caller: etcd's `hasleader`, and the token that a user
-// name and a password were exchanged for. Thread rule: thread-safe.
+// Credentials: what a call to the store carries about its caller: etcd's `hasleader`, and the token that a
+// user name and a password were exchanged for. Thread rule: thread-safe.
 #pragma once
 
 #include <mutex>

@@ -147,15 +147,6 @@ bool scan_member(Scanner& in, PeerMember& m) {
   return in.take('}');
 }
 
-void append_texts(std::string& out, const std::vector<std::string>& texts) {
-  out += '[';
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    if (i > 0) out += ',';
-    append_json_string(out, texts[i]);
-  }
-  out += ']';
-}
-
 Task<Result<MemberList>> fetch_from(std::string url, net::ClientOptions how, Duration timeout, Clock& clock,
                                     Logger logger) {
   how.origin = std::move(url);
@@ -193,18 +184,7 @@ std::string members_json(const std::vector<PeerMember>& members) {
   std::string out = "[";
   for (const PeerMember& m : members) {
     if (out.size() > 1) out += ',';
-    out += "{\"id\":" + std::to_string(m.id) + ",\"peerURLs\":";
-    append_texts(out, m.peer_urls);
-    if (m.learner) out += ",\"isLearner\":true";
-    if (!m.name.empty()) {
-      out += ",\"name\":";
-      append_json_string(out, m.name);
-    }
-    if (!m.client_urls.empty()) {
-      out += ",\"clientURLs\":";
-      append_texts(out, m.client_urls);
-    }
-    out += '}';
+    append_json(out, m);
   }
   return out + "]";
 }

@@ -9,20 +9,14 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/etcd_member.h"
 #include "base/log.h"
 #include "base/task.h"
 #include "net/client.h"
 
 namespace keelson::raft {
 
-struct PeerMember {
-  std::uint64_t id = 0;
-  std::string name;  // empty until it has published itself
-  std::vector<std::string> peer_urls;
-  std::vector<std::string> client_urls;
-  bool learner = false;
-  bool operator==(const PeerMember&) const = default;
-};
+using PeerMember = EtcdMember;
 
 struct MemberList {
   std::uint64_t cluster_id = 0;

@@ -40,10 +40,11 @@ std::string refusal(const PeerCertificate& cert, const std::string& ip, NameServ
 
 TEST(CertificateNames, HostsByGosRules) {
   const auto cert = naming({"a.example", "*.b.example"}, {"10.0.0.1", "fd00::1"});
-  for (const char* good : {"a.example", "A.Example.", "x.b.example", "10.0.0.1", "::ffff:10.0.0.1", "[fd00::1]"})
+  for (const char* good :
+       {"a.example", "A.Example.", "x.b.example", "10.0.0.1", "::ffff:10.0.0.1", "[fd00::1]"})
     EXPECT_TRUE(covers_host(cert, good)) << good;
-  for (const char* bad : {"b.example", ".b.example", "x.y.b.example", "xb.example", "*.a.example", "common.example",
-                          "10.0.0.2", "fd00::2", ""})
+  for (const char* bad : {"b.example", ".b.example", "x.y.b.example", "xb.example", "*.a.example",
+                          "common.example", "10.0.0.2", "fd00::2", ""})
     EXPECT_FALSE(covers_host(cert, bad)) << bad;
 }
 
@@ -73,7 +74,8 @@ TEST(CertificateNames, OrHasOneOfTheNames) {
   EXPECT_EQ(refusal(naming({"m2.example", "*.x"}), "10.0.0.4", names),
             "tls: \"10.0.0.4\" does not match any of DNSNames [\"m2.example\" \"*.x\"] "
             "(lookup 10.0.0.4: no such host)");
-  EXPECT_NE(refusal(naming({"gone.example"}), "10.0.0.1", names).find("(lookup gone.example"), std::string::npos);
+  EXPECT_NE(refusal(naming({"gone.example"}), "10.0.0.1", names).find("(lookup gone.example"),
+            std::string::npos);
   EXPECT_NE(refusal(naming({"sub.example"}), "10.0.0.1", names), "") << "a name is no suffix";
 }
 
