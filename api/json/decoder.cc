@@ -11,7 +11,9 @@
 #include "api/json.h"
 #include "api/json/base64.h"
 #include "api/json/go_types.h"
+#include "api/json/place.h"
 #include "api/json/scanner.h"
+#include "api/json/zero_item.h"
 #include "api/quantity.h"
 
 namespace keelson::api {
@@ -23,15 +25,6 @@ using json::Scanner;
 constexpr std::size_t kMaxStrictErrors = 100;
 constexpr int kMaxDuplicates =
     1000;  // a map given again is merged each time: without a bound that is quadratic
-
-// Where decoding stands: one frame per struct field entered; cheap to push, read only to word an error.
-struct Frame {
-  const Type* type;
-  const Field* field;
-  std::int64_t index;    // of the list item, -1 outside
-  std::string_view key;  // of the map entry
-  bool in_map;
-};
 
 class Decoder {
  public:
@@ -61,45 +54,16 @@ class Decoder {
 
   // ---- errors ----
 
-  std::string what_is_next() const {
-    switch (s_.peek()) {
-      case '{':
-        return "object";
-      case '[':
-        return "array";
-      case '"':
-        return "string";
-      case 't':
-      case 'f':
-        return "bool";
-      default:
-        return "number";
-    }
-  }
-
-  // " into Go struct field ObjectMeta.metadata.labels of type T"
-  std::string into(std::string_view go_type) const {
-    std::string path;
-    for (const Frame& frame : frames_) {
-      if (!path.empty()) path += '.';
-      if (const std::string_view embedded = frame.field->facts->go_embedded; !embedded.empty()) {
-        path += embedded;
-        path += '.';
-      }
-      path += frame.field->name;
-    }
-    return " into Go struct field " + std::string(frames_.back().type->short_name()) + "." + path +
-           " of type " + std::string(go_type);
-  }
+  std::string what_is_next() const { return std::string(json::kind_of_value(s_.peek())); }
 
   // Remembers a wrong type and passes over the value.
   bool mismatch(std::string_view go_type) {
-    if (type_error_.empty()) type_error_ = "json: cannot unmarshal " + what_is_next() + into(go_type);
+    if (type_error_.empty()) type_error_ = "json: cannot unmarshal " + what_is_next() + place_.into(go_type);
     return s_.skip_value();
   }
   bool bad_number(std::string_view number, std::string_view go_type) {
     if (type_error_.empty())
-      type_error_ = "json: cannot unmarshal number " + std::string(number) + into(go_type);
+      type_error_ = "json: cannot unmarshal number " + std::string(number) + place_.into(go_type);
     return true;
   }
   // What a type's own parser refused: decoding ends here.
@@ -108,24 +72,9 @@ class Decoder {
     return false;
   }
 
-  std::string strict_path(std::string_view last) const {
-    std::string out;
-    for (const Frame& frame : frames_) {
-      if (!out.empty()) out += '.';
-      out += frame.field->name;
-      if (frame.index >= 0) out += "[" + std::to_string(frame.index) + "]";
-      if (frame.in_map) {
-        out += '.';
-        out += frame.key;
-      }
-    }
-    if (!out.empty()) out += '.';
-    out += last;
-    return out;
-  }
   void strict_error(std::string_view what, std::string_view name) {
     if (strict_.size() >= kMaxStrictErrors) return;
-    std::string error = std::string(what) + " field " + field::go_quote(strict_path(name));
+    std::string error = std::string(what) + " field " + field::go_quote(place_.strict_path(name));
     for (const std::string& seen : strict_)
       if (seen == error) return;
     strict_.push_back(std::move(error));
@@ -158,9 +107,9 @@ class Decoder {
           strict_error("duplicate", name);
         }
         bits |= bit;
-        frames_.push_back({&type, field, -1, {}, false});
+        place_.push_back({&type, field, -1, {}, false});
         if (!field_value(data->slots()[field->index], *field)) return false;
-        frames_.pop_back();
+        place_.pop_back();
         next = field->index + 1u;
       }
       s_.space();
@@ -192,35 +141,9 @@ class Decoder {
     return true;
   }
 
-  // The zero of an item that is null.
-  Value zero_item(const Field& field) {
-    if (field.scalar == Scalar::kStruct) return Value::of(StructData::make(arena_, *field.type));
-    switch (field.scalar) {
-      case Scalar::kBool:
-        return Value::of_bool(false);
-      case Scalar::kString:
-        return Value::of_string({});
-      case Scalar::kBytes:
-        return Value::of_text(Tag::kBytes, {});
-      case Scalar::kTime:
-      case Scalar::kMicroTime:
-        return Value::of_time({});
-      case Scalar::kQuantity:
-        return Value::of_text(Tag::kQuantity, "0");
-      case Scalar::kRaw:
-      case Scalar::kFieldsV1:
-      case Scalar::kAny:
-        return Value::of_text(Tag::kRaw, "null");
-      case Scalar::kDouble:
-        return Value::of_double(0);
-      default:
-        return Value::of_int(0);
-    }
-  }
-
   bool item(Value& out, const Field& field) {
     if (s_.peek() == 'n') {
-      out = zero_item(field);
+      out = json::zero_item(arena_, field);
       return s_.literal("null");
     }
     return scalar(out, field);
@@ -235,7 +158,7 @@ class Decoder {
       s_.advance();
     } else {
       for (;;) {
-        ++frames_.back().index;
+        ++place_.back().index;
         Value value;
         s_.space();
         if (!item(value, field)) return false;
@@ -269,8 +192,8 @@ class Decoder {
         if (!s_.string(key, arena_) || !s_.expect(':')) return false;
         s_.space();
         key = arena_.copy(key);
-        frames_.back().in_map = true;
-        frames_.back().key = key;
+        place_.back().in_map = true;
+        place_.back().key = key;
         Value value;
         if (!item(value, field)) return false;
         entries_.push_back({key.data(), static_cast<std::uint32_t>(key.size()), value});
@@ -281,7 +204,7 @@ class Decoder {
         if (c == '}') break;
       }
     }
-    frames_.back().in_map = false;
+    place_.back().in_map = false;
     const std::span<MapEntry> entries = std::span<MapEntry>(entries_).subspan(base);
     const std::size_t read = entries_.size() - own;
     MapData* data = MapData::make(arena_, entries);
@@ -361,10 +284,10 @@ class Decoder {
       if (s_.peek() != '[') return mismatch(field.type->go_name);
       StructData* data = StructData::make(arena_, *field.type);
       out = Value::of(data);
-      frames_.push_back(frames_.back());
-      frames_.back().index = -1;
+      place_.push_back(place_.back());
+      place_.back().index = -1;
       const bool ok = list(data->slots()[0], field.type->fields[0]);
-      frames_.pop_back();
+      place_.pop_back();
       return ok;
     }
     if (s_.peek() != '{') return mismatch(field.type->go_name);
@@ -391,13 +314,13 @@ class Decoder {
   bool own_integer(Value& out) {
     const char c = s_.peek();
     if (c != '-' && (c < '0' || c > '9'))
-      return stop("json: cannot unmarshal " + what_is_next() + into("int32"));
+      return stop("json: cannot unmarshal " + what_is_next() + place_.into("int32"));
     std::string_view text;
     bool whole = false;
     if (!s_.number(text, whole)) return false;
     std::int32_t n = 0;
     if (!whole || std::from_chars(text.data(), text.data() + text.size(), n).ec != std::errc())
-      return stop("json: cannot unmarshal number " + std::string(text) + into("int32"));
+      return stop("json: cannot unmarshal number " + std::string(text) + place_.into("int32"));
     out = Value::of_int(n);
     return true;
   }
@@ -467,7 +390,7 @@ class Decoder {
   }
 
   bool time(Value& out, const Field& field) {
-    if (s_.peek() != '"') return stop("json: cannot unmarshal " + what_is_next() + into("string"));
+    if (s_.peek() != '"') return stop("json: cannot unmarshal " + what_is_next() + place_.into("string"));
     std::string_view text;
     if (!s_.string(text, arena_)) return false;
     const bool micro = field.scalar == Scalar::kMicroTime;
@@ -479,7 +402,7 @@ class Decoder {
   }
 
   bool duration(Value& out, const Field&) {
-    if (s_.peek() != '"') return stop("json: cannot unmarshal " + what_is_next() + into("string"));
+    if (s_.peek() != '"') return stop("json: cannot unmarshal " + what_is_next() + place_.into("string"));
     std::string_view text;
     if (!s_.string(text, arena_)) return false;
     const std::optional<std::int64_t> nanos = parse_duration(text);
@@ -510,7 +433,7 @@ class Decoder {
   Arena& arena_;
   StructData* root_;
   std::vector<std::string>& strict_;
-  std::vector<Frame> frames_;
+  json::Place place_;
   std::vector<Value> values_;
   std::vector<MapEntry> entries_;
   int duplicates_ = 0;
