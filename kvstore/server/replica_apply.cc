@@ -408,10 +408,11 @@ void Replica::commit_effects() {
   meta_.compaction_done = !state.compacting();
   meta_.state_hash = state.state_hash();
   meta_.records_hash = records_hash(state.leases(), record_hashes_);
-  points_.before_writeback.hit();
+  const bool writes = !effects_.changes.empty() || !effects_.leases.empty() || !effects_.dropped.empty();
+  if (writes) points_.before_writeback.hit();
   mvcc_->backend->commit(meta_, std::exchange(effects_.leases, {}), std::exchange(effects_.dropped, {}));
   state.publish();
-  points_.after_writeback.hit();
+  if (writes) points_.after_writeback.hit();
   publish_applied();
   hub_.dispatch(effects_.changes, meta_.revision);
   effects_.changes.clear();
