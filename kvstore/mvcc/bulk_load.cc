@@ -99,7 +99,7 @@ void BulkLoad::grow() {
   slots_ = std::move(wider);
 }
 
-ItemPtr BulkLoad::put(ItemPtr item, std::uint64_t hash) {
+BulkLoad::Put BulkLoad::put(ItemPtr item, std::uint64_t hash) {
   if (items_.size() * 4 >= slots_.size() * 3) grow();
   const auto tag = static_cast<std::uint32_t>(hash >> 32);
   std::size_t at = slot_of(hash, slots_.size());
@@ -107,14 +107,20 @@ ItemPtr BulkLoad::put(ItemPtr item, std::uint64_t hash) {
     const Item*& there = items_[slots_[at].item - 1];
     if (slots_[at].tag != tag || there->key() != item->key()) continue;
     CHECK(there->rev() < item->rev());
+    if (!item->follows()) {  // a key that was deleted and is there again
+      ItemFields fields = item->fields();
+      fields.follows = true;
+      item = Item::make(fields, item->key(), item->value());
+    }
     Tree::chain(there, item.get());
-    return ItemPtr::adopt(std::exchange(there, item.take()));
+    const Item* const before = std::exchange(there, item.take());
+    return {there, ItemPtr::adopt(before)};
   }
   CHECK(items_.size() < UINT32_MAX);
   items_.push_back(item.take());
   hashes_.push_back(hash);
   slots_[at] = {tag, static_cast<std::uint32_t>(items_.size())};
-  return nullptr;
+  return {items_.back(), nullptr};
 }
 
 std::vector<const Item*> BulkLoad::take_sorted(const RunBoth& run_both) {

@@ -23,9 +23,14 @@ class BulkLoad {
   BulkLoad(const BulkLoad&) = delete;
   BulkLoad& operator=(const BulkLoad&) = delete;
 
-  // `item` becomes its key's newest version, the one before it joins its chain and is returned, or nullptr.
-  // `hash` is of the key. REQUIRES: the item is newer than all before.
-  ItemPtr put(ItemPtr item, std::uint64_t hash);
+  struct Put {
+    const Item* now;
+    ItemPtr before;  // nullptr: the key is new
+  };
+  // `item` becomes its key's newest version, the one before it joins its chain. `hash` is of the key. What is
+  // kept is another Item with the same content if this one was not made to follow one. REQUIRES: the item is
+  // newer than all before.
+  Put put(ItemPtr item, std::uint64_t hash);
   // The key of this hash will be put soon.
   void prefetch(std::uint64_t hash) const {
     if (!slots_.empty()) __builtin_prefetch(&slots_[slot_of(hash, slots_.size())]);

@@ -94,6 +94,8 @@ struct ItemFields {
   std::int64_t version = 0;
   LeaseId lease = 0;
   bool tombstone = false;
+  // The key may have older versions already: told by a tombstone or a version above 1 too.
+  bool follows = false;
 };
 
 class Item {
@@ -103,47 +105,99 @@ class Item {
   Item(const Item&) = delete;
   Item& operator=(const Item&) = delete;
 
-  std::string_view key() const { return {tail(), key_size_}; }
-  std::string_view value() const { return {tail() + key_size_, value_size_}; }
-  FullRevision rev() const { return {main_, sub_}; }
-  Revision create() const { return create_; }
-  std::int64_t version() const { return version_; }
-  LeaseId lease() const { return lease_; }
-  bool tombstone() const { return tombstone_ != 0; }
+  std::string_view key() const {
+    return {tail(), (flags_ & kWide) == 0 ? key_size_ : static_cast<std::size_t>(wide()->key_size)};
+  }
+  std::string_view value() const {
+    const std::string_view k = key();
+    return {k.data() + k.size(),
+            (flags_ & kWide) == 0 ? value_size_ : static_cast<std::size_t>(wide()->value_size)};
+  }
+  FullRevision rev() const {
+    if ((flags_ & kWide) != 0) return {wide()->main, wide()->sub};
+    return {static_cast<Revision>(main_), static_cast<std::uint32_t>(sub_)};
+  }
+  Revision create() const;
+  std::int64_t version() const;
+  LeaseId lease() const { return (flags_ & kLeased) == 0 ? 0 : static_cast<LeaseId>(*word(kLeased)); }
+  bool tombstone() const { return (flags_ & kTombstone) != 0; }
+  ItemFields fields() const;
 
   // Shares this Item's memory. For a tombstone: key and mod_revision only.
   static KeyValue to_key_value(const ItemPtr& item, bool keys_only = false);
   // The newest version with main revision <= `at` that is older than this Item; nullptr when there is none.
   const VersionRef* older_at(Revision at) const;
   // Newest block of the chain; nullptr without history.
-  VersionBlock* older() const { return older_.load(std::memory_order_acquire); }
+  VersionBlock* older() const { return follows() ? chain().load(std::memory_order_acquire) : nullptr; }
+  // Whether it may have older versions.
+  bool follows() const { return (flags_ & kFollows) != 0; }
   VersionRef as_version() const;
 
  private:
   friend class ItemPtr;
   friend class Tree;
-  Item(const ItemFields& fields, std::string_view key, std::string_view value);
+  // Every key in the store costs a header, so it has only what is not as usual: after 16 bytes come, where
+  // the flags say so and in their order, the chain of older versions, the create revision with the version
+  // (of a key's first version they are its revision and 1), the lease, and all that does not fit the 16
+  // bytes; then key and value.
+  enum Flag : std::uint8_t {
+    kFollows = 1,
+    kCounted = 2,
+    kLeased = 4,
+    kWide = 8,
+    kTombstone = 16,
+  };
+  struct Wide {
+    Revision main;
+    Revision create;
+    std::int64_t version;
+    std::uint32_t sub;
+    std::uint32_t key_size;
+    std::uint64_t value_size;
+  };
+  Item(unsigned flags, const ItemFields& fields, std::string_view key, std::string_view value);
   ~Item() = default;
-  const char* tail() const { return reinterpret_cast<const char*>(this + 1); }
+  static unsigned flags_for(const ItemFields& fields, std::string_view key, std::string_view value);
+  // Of the words behind the 16 bytes.
+  static std::size_t words(unsigned flags) {
+    return (flags & 1) + (flags >> 1 & 1) + (flags >> 2 & 1) +
+           ((flags & kWide) != 0 ? sizeof(Wide) / sizeof(std::uint64_t) : 0);
+  }
+  // The first word of what `flag` stands for.
+  const std::uint64_t* word(Flag flag) const {
+    return reinterpret_cast<const std::uint64_t*>(this + 1) + words(flags_ & (flag - 1U));
+  }
+  const Wide* wide() const { return reinterpret_cast<const Wide*>(word(kWide)); }
+  // REQUIRES: follows().
+  std::atomic<VersionBlock*>& chain() const {
+    return *reinterpret_cast<std::atomic<VersionBlock*>*>(const_cast<std::uint64_t*>(word(kFollows)));
+  }
+  const char* tail() const {
+    return reinterpret_cast<const char*>(this + 1) + words(flags_) * sizeof(std::uint64_t);
+  }
+  std::size_t bytes() const {
+    return static_cast<std::size_t>(value().data() + value().size() - reinterpret_cast<const char*>(this));
+  }
   void retain() const { references_.fetch_add(1, std::memory_order_relaxed); }
   void release() const {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
   }
   void destroy() const;
 
-  // Every key in the store costs this much: no padding.
+  static constexpr unsigned kMainBits = 40;
+  static constexpr unsigned kSubBits = 12;
+  static constexpr unsigned kKeyBits = 12;
+  static constexpr unsigned kValueBits = 27;
+  static constexpr unsigned kVersionBits = 64 - kMainBits;  // beside the create revision
+
   mutable std::atomic<std::uint32_t> references_{0};
-  const std::uint32_t sub_;
-  mutable std::atomic<VersionBlock*> older_{nullptr};
-  const Revision main_;
-  const Revision create_;
-  const LeaseId lease_;
-  const std::int64_t version_;
-  const std::uint32_t key_size_;
-  const std::uint32_t value_size_ : 31;
-  const std::uint32_t tombstone_ : 1;
+  const std::uint32_t flags_ : 5;
+  const std::uint32_t value_size_ : kValueBits;
+  const std::uint64_t main_ : kMainBits;
+  const std::uint64_t sub_ : kSubBits;
+  const std::uint64_t key_size_ : kKeyBits;
 };
-static_assert(sizeof(Item) == 56);
+static_assert(sizeof(Item) == 16);
 
 inline ItemPtr::ItemPtr(const Item* item) : item_(item) {
   if (item_ != nullptr) item_->retain();

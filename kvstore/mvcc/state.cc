@@ -1,5 +1,6 @@
 #include "kvstore/mvcc/state.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -157,13 +158,15 @@ class State::TxnRun {
   }
 
   void put(const PutRequest& p, TxnOpResult& r) {
-    const Item* old = live(now().find(p.key));
+    const Item* there = now().find(p.key);
+    const Item* old = live(there);
     // A delete in the same transaction may have taken what ignore_value and ignore_lease refer to: then
     // nothing is kept.
     ItemPtr keep = old != nullptr ? Tree::share(old) : nullptr;
     ItemFields f;
     f.create = old != nullptr ? old->create() : view_.revision + 1;
     f.version = old != nullptr ? old->version() + 1 : 1;
+    f.follows = there != nullptr;
     f.lease = p.lease;
     if (p.ignore_lease) f.lease = keep ? keep->lease() : 0;
     std::string_view value = p.value;
@@ -244,10 +247,9 @@ void State::load_versions(std::vector<LoadedVersion> versions) {
 
 void State::load(LoadedVersion v) {
   if (!loading_) loading_ = std::make_unique<BulkLoad>();
-  const Item& item = *v.item;  // the load keeps it
-  const ItemPtr prev = loading_->put(std::move(v.item), v.key_hash);
-  count(item, v.item_hash, prev.get(), v.key_hash);
-  if (item.rev().main > revision_) revision_ = item.rev().main;
+  const BulkLoad::Put put = loading_->put(std::move(v.item), v.key_hash);
+  count(*put.now, v.item_hash, put.before.get(), v.key_hash);
+  revision_ = std::max(revision_, put.now->rev().main);
 }
 
 void State::load_lease(LeaseId id, std::int64_t ttl_s, MonoTime now, std::int64_t remaining_s) {

@@ -151,7 +151,7 @@ void Tree::drop_node(Node* node) {
 }
 
 void Tree::replace_chain(const Item* item, VersionBlock* chain) {
-  VersionBlock* old = item->older_.exchange(chain, std::memory_order_acq_rel);
+  VersionBlock* old = item->chain().exchange(chain, std::memory_order_acq_rel);
   for (; old != nullptr; old = old->prev) garbage_.blocks.push_back(old);
 }
 
@@ -181,6 +181,7 @@ ItemPtr Tree::put(ItemPtr item) {
 }
 
 void Tree::chain(const Item* old, const Item* now) {
+  CHECK(now->follows());
   VersionBlock* block = old->older();
   if (block == nullptr || block->size.load(std::memory_order_relaxed) == block->capacity) {
     const std::uint32_t capacity = block == nullptr ? 3 : std::min<std::uint32_t>(block->capacity * 2, 256);
@@ -189,7 +190,7 @@ void Tree::chain(const Item* old, const Item* now) {
   const std::uint32_t n = block->size.load(std::memory_order_relaxed);
   block->slots()[n] = old->as_version();
   block->size.store(n + 1, std::memory_order_release);
-  now->older_.store(block, std::memory_order_release);
+  now->chain().store(block, std::memory_order_release);
 }
 
 void Tree::drop(const Item* item) {

@@ -110,7 +110,8 @@ class Tree {
   Tree& operator=(const Tree&) = delete;
 
   // Puts `item` in the place of its key's newest version, which joins the chain. Returns the one replaced, or
-  // nullptr. REQUIRES: item->rev() is newer than the one there; the Item is in no tree.
+  // nullptr. REQUIRES: item->rev() is newer than the one there, and item->follows() if there is one; the Item
+  // is in no tree.
   ItemPtr put(ItemPtr item);
   // Drops from a key's chain what `keep(version)` refuses; the newest version is not asked about. Reports
   // each dropped revision to `dropped`.
@@ -120,7 +121,8 @@ class Tree {
   void erase(std::string_view key);
   // Makes the tree of these Items, whose references it takes over. REQUIRES: it is empty, their keys rise.
   void build(const std::vector<const Item*>& items, const RunBoth& run_both);
-  // Adds `old`, with its chain, to the versions before `now`. REQUIRES: `now` has none yet and is newer.
+  // Adds `old`, with its chain, to the versions before `now`. REQUIRES: now->follows(), it has none yet and
+  // is newer.
   static void chain(const Item* old, const Item* now);
   // Frees an Item that never came into a tree, and its chain.
   static void drop(const Item* item);

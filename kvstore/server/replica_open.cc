@@ -167,6 +167,7 @@ Result<void> Replica::recover() {
   published_.auth_ = auth_.view();
   publish_applied();
   TRY(catch_up());
+  publish_self();
   deps_.logger.info("store recovered", {{"member", id_text(id_)},
                                         {"revision", mvcc_->state->revision()},
                                         {"applied", applied_.value()},
