@@ -195,10 +195,20 @@ FileSystem& unsynced_posix_file_system() {
 }
 
 Result<std::string> read_file(FileSystem& fs, const std::string& path) {
-  auto file = TRY(fs.open(path, OpenMode::kRead));
-  std::string out(TRY(file->size()), '\0');
-  out.resize(TRY(file->pread(out, 0)));
+  std::string out;
+  TRY(read_file(fs, path, out));
   return out;
+}
+
+Result<void> read_file(FileSystem& fs, const std::string& path, std::string& out) {
+  auto file = TRY(fs.open(path, OpenMode::kRead));
+  Result<std::size_t> got = 0;
+  out.resize_and_overwrite(TRY(file->size()), [&](char* at, std::size_t n) {
+    got = file->pread({at, n}, 0);
+    return got ? *got : 0;
+  });
+  TRY(std::move(got));
+  return {};
 }
 
 Result<void> write_file_atomic(FileSystem& fs, const std::string& path, std::string_view data) {

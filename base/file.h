@@ -76,6 +76,8 @@ FileSystem& unsynced_posix_file_system();
 
 // The whole file as a string.
 Result<std::string> read_file(FileSystem& fs, const std::string& path);
+// Into `out`, whose memory is used again. After an error `out` is anything.
+Result<void> read_file(FileSystem& fs, const std::string& path, std::string& out);
 // Replaces `path` by `data` so that a crash leaves the old or the new content: temporary file, sync, rename,
 // sync_dir.
 Result<void> write_file_atomic(FileSystem& fs, const std::string& path, std::string_view data);

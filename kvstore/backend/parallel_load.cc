@@ -29,11 +29,12 @@ Revision ParallelLoad::first(std::size_t number) const {
   return static_cast<Revision>(last * static_cast<double>(number) / static_cast<double>(stretches_)) + 1;
 }
 
-ParallelLoad::Stretch ParallelLoad::read(std::size_t number) const {
+ParallelLoad::Stretch ParallelLoad::read(std::size_t number) {
   // What is beyond the last revision that was recorded is corrupt, and for the State to notice.
   const bool last = number + 1 == stretches_;
   const std::string end = record::version_key({first(number + 1), 0});
   std::vector<LoadedVersion> out;
+  out.reserve(usual_.load(std::memory_order_relaxed));
   auto it = snapshot_.iterator();
   for (it->Seek(record::version_key({number == 0 ? 0 : first(number), 0})); it->Valid(); it->Next()) {
     const auto key = view(it->key());
@@ -42,6 +43,7 @@ ParallelLoad::Stretch ParallelLoad::read(std::size_t number) const {
     out.push_back(State::prepare(v.fields, v.key, v.value));
   }
   if (!it->status().ok()) return db_error(it->status());
+  usual_.store(out.size() + out.size() / 8, std::memory_order_relaxed);
   return out;
 }
 

@@ -7,6 +7,7 @@
 // Thread rule: run() on one thread, once; it calls `take` on the same.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -29,13 +30,14 @@ class ParallelLoad {
  private:
   using Stretch = Result<std::vector<LoadedVersion>>;
   void work();
-  Stretch read(std::size_t number) const;
+  Stretch read(std::size_t number);
   // The first main revision of stretch `number`.
   Revision first(std::size_t number) const;
 
   const BackendSnapshot& snapshot_;
   const unsigned threads_;
   std::size_t stretches_ = 0;
+  std::atomic<std::size_t> usual_{0};  // versions in a stretch, about
 
   std::mutex mu_;
   std::condition_variable changed_;

@@ -1,17 +1,18 @@
 // BulkLoad: gathers the newest version of each key while all versions are read in revision order, and hands
 // them over sorted: what a store does at start instead of a search through the tree for each version.
 //
-// A hash table finds a key's version so far; the keys are sorted once, by eight bytes at a time; many of them
-// in two parts at once.
+// A hash table finds a key's version so far; the keys are sorted once, by eight bytes at a time, which are
+// taken down while a key is at hand; many of them in two parts at once.
 //
 // Thread rule: one thread.
 #pragma once
 
 #include <cstdint>
-#include <string_view>
+#include <string>
 #include <vector>
 
 #include "kvstore/mvcc/item.h"
+#include "kvstore/mvcc/mapped_allocator.h"
 #include "kvstore/mvcc/run_both.h"
 
 namespace keelson::kvstore {
@@ -33,21 +34,34 @@ class BulkLoad {
   Put put(ItemPtr item, std::uint64_t hash);
   // The key of this hash will be put soon.
   void prefetch(std::uint64_t hash) const {
-    if (!slots_.empty()) __builtin_prefetch(&slots_[slot_of(hash, slots_.size())]);
+    if (!slots_.empty()) __builtin_prefetch(&slots_[slot_of(tag_of(hash))]);
   }
   // All newest versions in the order of their keys; their references are the caller's. Empty afterwards.
-  std::vector<const Item*> take_sorted(const RunBoth& run_both);
+  using Items = std::vector<const Item*, MappedAllocator<const Item*>>;
+  Items take_sorted(const RunBoth& run_both);
+
+  // A key that is being sorted: eight of its bytes, in their order (tree_node.h: head_of()).
+  struct Entry {
+    std::uint64_t head = 0;
+    const Item* item = nullptr;
+  };
 
  private:
   struct Slot {
-    std::uint32_t tag = 0;   // of the hash
-    std::uint32_t item = 0;  // its position in items_ + 1; 0: free
+    std::uint32_t tag = 0;    // of the hash; its first bits are the slot's number, if that is free
+    std::uint32_t entry = 0;  // its position in entries_ + 1; 0: free
   };
-  static std::size_t slot_of(std::uint64_t hash, std::size_t slots) { return hash & (slots - 1); }
+  static std::uint32_t tag_of(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32); }
+  std::size_t slot_of(std::uint32_t tag) const { return tag >> shift_; }
+  void add(const Item* item);
   void grow();
-  std::vector<const Item*> items_;     // in order of their keys' first version
-  std::vector<std::uint64_t> hashes_;  // of items_
-  std::vector<Slot> slots_;            // a power of two, at most 3/4 taken
+
+  std::vector<Entry, MappedAllocator<Entry>> entries_;  // in order of their keys' first version
+  std::vector<Slot, MappedAllocator<Slot>> slots_;      // a power of two, at most 3/4 taken
+  unsigned shift_ = 32;                                 // 32 - log2 of the slots
+  // What all keys begin with. The heads are of what follows; those before position stale_ are not yet.
+  std::string prefix_;
+  std::size_t stale_ = 0;
 };
 
 }  // namespace keelson::kvstore

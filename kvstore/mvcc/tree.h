@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -120,7 +121,7 @@ class Tree {
   // Forgets the key and its chain. REQUIRES: it is there.
   void erase(std::string_view key);
   // Makes the tree of these Items, whose references it takes over. REQUIRES: it is empty, their keys rise.
-  void build(const std::vector<const Item*>& items, const RunBoth& run_both);
+  void build(std::span<const Item* const> items, const RunBoth& run_both);
   // Adds `old`, with its chain, to the versions before `now`. REQUIRES: now->follows(), it has none yet and
   // is newer.
   static void chain(const Item* old, const Item* now);

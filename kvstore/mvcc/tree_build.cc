@@ -34,8 +34,7 @@ std::vector<std::size_t> shares(std::size_t n) {
 }
 
 // Leaf `size` long of the items from `at` on.
-Part build_leaf(const std::vector<const Item*>& items, std::size_t at, std::size_t size,
-                std::uint64_t epoch) {
+Part build_leaf(std::span<const Item* const> items, std::size_t at, std::size_t size, std::uint64_t epoch) {
   Leaf* l = tree::new_leaf(epoch);
   for (std::size_t i = 0; i < size; ++i, ++at) {
     if (at + kAhead < items.size()) tree::prefetch(items[at + kAhead]);
@@ -47,7 +46,7 @@ Part build_leaf(const std::vector<const Item*>& items, std::size_t at, std::size
   return {l, l->items[0], l->items[size - 1]};
 }
 
-std::vector<Part> build_leaves(const std::vector<const Item*>& items, std::uint64_t epoch,
+std::vector<Part> build_leaves(std::span<const Item* const> items, std::uint64_t epoch,
                                const RunBoth& run_both) {
   const auto sizes = shares(items.size());
   std::vector<Part> out(sizes.size());
@@ -86,7 +85,7 @@ std::vector<Part> build_inner(const std::vector<Part>& below, std::uint64_t epoc
 
 }  // namespace
 
-void Tree::build(const std::vector<const Item*>& items, const RunBoth& run_both) {
+void Tree::build(std::span<const Item* const> items, const RunBoth& run_both) {
   CHECK(keys_ == 0);
   if (items.empty()) return;
   std::vector<Part> parts = build_leaves(items, epoch_, run_both);

@@ -17,9 +17,16 @@ inline constexpr unsigned kFanout = 62;
 inline constexpr unsigned kUnderflow = kFanout / 4;
 inline constexpr unsigned kMergeMax = kFanout * 3 / 4;
 
+static_assert(std::endian::native == std::endian::little);
+
 inline std::size_t common_prefix(std::string_view a, std::string_view b) {
   const std::size_t max = std::min(a.size(), b.size());
   std::size_t n = 0;
+  for (std::uint64_t x = 0, y = 0; n + 8 <= max; n += 8) {
+    std::memcpy(&x, a.data() + n, 8);
+    std::memcpy(&y, b.data() + n, 8);
+    if (x != y) return n + static_cast<std::size_t>(std::countr_zero(x ^ y)) / 8;
+  }
   while (n < max && a[n] == b[n]) ++n;
   return n;
 }
@@ -67,8 +74,6 @@ inline std::uint64_t head_of(std::string_view key, std::size_t skip) {
   std::memcpy(&word, bytes, 8);
   return __builtin_bswap64(word);
 }
-static_assert(std::endian::native == std::endian::little);
-
 struct Leaf : Node {
   const Item* items[kFanout];
   Heads<kFanout> heads;

@@ -1,6 +1,7 @@
 #include "raft/wal/format.h"
 
 #include <bit>
+#include <cstring>
 
 #include "base/check.h"
 #include "base/crc32c.h"
@@ -10,7 +11,7 @@ namespace keelson::raft::wal {
 static_assert(std::endian::native == std::endian::little, "the log is written in the machine's byte order");
 
 bool all_zero(std::string_view s) {
-  return s.find_first_not_of('\0') == std::string_view::npos;
+  return s.empty() || (s[0] == '\0' && std::memcmp(s.data(), s.data() + 1, s.size() - 1) == 0);
 }
 
 void write_batch_header(char* to, const BatchHeader& h) {

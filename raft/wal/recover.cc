@@ -11,13 +11,30 @@ namespace keelson::raft {
 
 namespace {
 
+constexpr std::size_t kTailPiece = 256 << 10;
+
 std::unexpected<Error> refuse(std::string what) {
   return fail(Code::kInvalidArgument, "entries do not repair the log: " + std::move(what));
 }
 
-bool starts_anew(std::string_view data) {
+Result<bool> starts_anew(FileSystem& fs, const std::string& path) {
+  auto file = TRY(fs.open(path, OpenMode::kRead));
+  std::string head(wal::kSegmentHeader, '\0');
+  head.resize(TRY(file->pread(head, 0)));
   wal::SegmentHeader h;
-  return wal::read_segment_header(data, h) && h.fresh;
+  return wal::read_segment_header(head, h) && h.fresh;
+}
+
+// The end of the last byte of `file` from `from` on that is not zero; `from` where all are.
+Result<std::uint64_t> end_of_bytes(File& file, std::uint64_t from) {
+  std::string piece;
+  std::uint64_t end = from;
+  for (std::uint64_t at = from;; at += piece.size()) {
+    piece.resize(kTailPiece);
+    piece.resize(TRY(file.pread(piece, at)));
+    if (piece.empty()) return end;
+    if (!wal::all_zero(piece)) end = at + piece.find_last_not_of('\0') + 1;
+  }
 }
 
 }  // namespace
@@ -51,24 +68,21 @@ Result<void> Wal::first_segment(WalRecovery& recovery) {
 Result<void> Wal::recover(WalRecovery& recovery) {
   std::vector<Segment> found = TRY(find_segments());
   if (found.empty()) return first_segment(recovery);
-  std::vector<std::string> data;
   std::size_t from = 0;
   for (std::size_t i = 0; i < found.size(); ++i) {
-    data.push_back(TRY(read_file(fs_, found[i].path)));
-    if (!starts_anew(data.back())) continue;
-    for (; from < i; ++from) data[from].clear();
+    if (TRY(starts_anew(fs_, found[i].path))) from = i;
   }
   LogReader reader(options_);
   Result<void> read;
-  std::size_t i = from;
-  for (; i < found.size() && read; ++i) {
+  std::string data;
+  for (std::size_t i = from; i < found.size() && read; ++i) {
     if (i > from && found[i].sequence != found[i - 1].sequence + 1) {
       return fail(Code::kDataLoss, "write-ahead log is corrupt: " + found[i].path +
                                        " at offset 0: the segment before it is missing");
     }
-    read = reader.read({found[i].sequence, found[i].path, data[i], i + 1 == found.size()});
+    TRY(read_file(fs_, found[i].path, data));
+    read = reader.read({found[i].sequence, found[i].path, data, i + 1 == found.size()});
     found[i].last = reader.out.last;
-    data[i] = std::string();
   }
   if (read) read = reader.finish();
   if (!read && options_.faults.torn_means_truncate && read.error().code == Code::kDataLoss) {
@@ -119,12 +133,11 @@ Result<void> Wal::resume(const LogReader& reader) {
 // What follows the last whole record becomes zero again; then the header of a torn batch is made to count
 // what is left of it. In this order, so that a crash in between finds the same torn batch.
 Result<void> Wal::finish_tail(const LogReader& reader) {
-  const std::string data = TRY(read_file(fs_, active_.path));
-  active_bytes_ = std::max<std::uint64_t>(options_.segment_bytes, data.size());
   file_ = TRY(fs_.open(active_.path, OpenMode::kReadWrite));
-  if (data.size() < active_bytes_) TRY(file_->zero_fill(active_bytes_));
-  std::size_t last = data.size();
-  while (last > reader.end && data[last - 1] == '\0') --last;
+  const std::uint64_t size = TRY(file_->size());
+  active_bytes_ = std::max<std::uint64_t>(options_.segment_bytes, size);
+  if (size < active_bytes_) TRY(file_->zero_fill(active_bytes_));
+  const std::uint64_t last = TRY(end_of_bytes(*file_, reader.end));
   if (last > reader.end) {
     TRY(file_->pwrite(std::string(last - reader.end, '\0'), reader.end));
     TRY(file_->datasync());
