@@ -155,6 +155,8 @@ def throughput(members, seconds, rounds, quick):
         for c in clusters.values():
             c.start()
             load(c, ["fill-many", "--clients", 20, "--conns", 4], total=1000)
+            # The connections go round the members from the first one on: a single client's is to the leader, of both.
+            c.lead(c.members[0])
         for name, args in UNARY:
             reports = alternate(clusters, lambda c, args=args: load(c, args, seconds=seconds), rounds)
             compare(table, name, reports)
@@ -311,7 +313,7 @@ def head(args, began, machine, seconds, rounds):
     commit = run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"]).stdout.strip()
     return ("# The store beside etcd 3.7.1\n\nWritten by `./x bench store` (bench/store.py): the same load program, machine and run, the two servers taking turns; medians of "
             f"{rounds} rounds of {seconds} s (three members: {min(rounds, 2)}). A ratio is keelson / etcd. On {os.cpu_count()} shared cores the load program takes "
-            "its part of the machine: server CPU per operation is the figure to compare; \"bytes written\" are those of the whole disk. The commands: `./x bench store`; "
+            "its part of the machine: server CPU per operation is the figure to compare; \"bytes written\" are those of the whole disk. With three members the connections are spread over all, a single client's is to the leader. The commands: `./x bench store`; "
             "in short `python3 bench/store.py /tmp/store.md --quick`. store_load (bench/store_load) is our load program, `benchmark` etcd's.\n\n"
             f"This run: {time.strftime('%Y-%m-%d %H:%M', time.gmtime(began))} UTC, {(time.time() - began) / 60:.0f} minutes, sections {args.only}{', --quick' if args.quick else ''}; "
             f"load average before it {machine[0]:.1f}, after it {os.getloadavg()[0]:.1f}, commit {commit}.\n")

@@ -86,6 +86,7 @@ struct MemberProcess::Impl {
   const std::function<void(MemberEnd)> on_end;
   net::AsioClock clock;
   net::IoPool pool;
+  net::IoPool peer_pool{1, 1};  // what goes to other members does not wait for what serves clients
   prometheus::Registry registry;
   DataDir data_dir;
   TlsFiles client_files, peer_files;
@@ -120,10 +121,10 @@ Result<InitialCluster> MemberProcess::Impl::first_members() {
   InitialCluster wanted = TRY(initial_cluster(config));
   if (config.initial_cluster_state == "new") return wanted;
   Result<raft::MemberList> list = fail(Code::kUnavailable, "nobody was asked");
-  block_on(pool.next(),
-           store_result(raft::fetch_members(urls_of_others(wanted), {.tls = to_peers, .local_address = local_address},
-                                            kFetchTimeout, clock, logger),
-                        &list));
+  block_on(pool.next(), store_result(raft::fetch_members(urls_of_others(wanted),
+                                                         {.tls = to_peers, .local_address = local_address},
+                                                         kFetchTimeout, clock, logger),
+                                     &list));
   if (!list) {
     return fail(list.error().code, "cannot fetch the members of the cluster from " +
                                        join_list(urls_of_others(wanted)) + ": " + list.error().message);
@@ -164,6 +165,7 @@ Result<void> MemberProcess::Impl::open_store() {
   o.logger = logger;
   o.metrics = &registry;
   o.failpoints = failpoints;
+  o.transport_apart = true;
   o.on_failure = [this](Error error) { ended({.removed = false, .failure = std::move(error)}); };
   o.on_removed = [this] { ended({.removed = true, .failure = {}}); };
   o.on_ready = [this] { serve_clients(); };
@@ -179,8 +181,8 @@ Result<void> MemberProcess::Impl::start_peers() {
   o.tls = to_peers;
   o.local_address = local_address;
   o.sink = store.get();
-  o.executors = pool.executors();
-  o.workers = pool.workers();
+  o.executors = peer_pool.executors();
+  o.workers = peer_pool.workers();
   o.clock = &clock;
   o.logger = logger.named("transport");
   o.metrics = &registry;
@@ -196,7 +198,7 @@ Result<void> MemberProcess::Impl::start_peers() {
     source_check = std::make_unique<SourceCheck>(std::make_unique<net::SystemNames>(), clock);
     admit = [check = source_check.get()](auto connection) { return check->admit(std::move(connection)); };
   }
-  peers = std::make_unique<Listeners>(config, "peer endpoint", peer_files, pool.executors(), clock,
+  peers = std::make_unique<Listeners>(config, "peer endpoint", peer_files, peer_pool.executors(), clock,
                                       logger.named("peers"), std::move(admit));
   return peers->listen(config.listen_peer_urls, transport->handler());
 }
@@ -289,6 +291,7 @@ Result<void> MemberProcess::start() {
     return fail(Code::kFailedPrecondition, "--memory-mlock: the memory cannot be locked: raise `ulimit -l`");
   }
   i.pool.start();
+  i.peer_pool.start();
   TRY(i.prepare_tls());
   TRY(i.open_store());
   TRY(i.build_api());
@@ -316,6 +319,7 @@ void MemberProcess::stop() {
   if (i.store) i.store->stop();
   i.clients.reset();
   i.peers.reset();
+  i.peer_pool.stop();
   i.pool.stop();
 }
 

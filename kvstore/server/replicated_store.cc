@@ -155,7 +155,8 @@ Result<std::unique_ptr<ReplicatedStore>> ReplicatedStore::open(ReplicatedStoreOp
   remove_snapshot_files(i->fs, i->options.data_dir);
   impl->thread = std::make_shared<StoreThread>(
       *impl->replica, *i->options.clock, i->options.logger,
-      StoreThread::Hooks{i->options.on_failure, i->options.on_removed, i->options.on_ready});
+      StoreThread::Hooks{i->options.on_failure, i->options.on_removed, i->options.on_ready},
+      i->options.transport_apart);
   return std::unique_ptr<ReplicatedStore>(new ReplicatedStore(std::move(impl)));
 }
 
@@ -442,8 +443,8 @@ std::shared_ptr<const AuthView> ReplicatedStore::auth_view() const {
 
 // ---- TransportSink
 
-void ReplicatedStore::on_message(raft::Message message) {
-  impl_->thread->message(std::move(message));
+void ReplicatedStore::on_messages(std::vector<raft::Message> messages) {
+  impl_->thread->messages(std::move(messages));
 }
 void ReplicatedStore::on_app(raft::NodeId from, Bytes payload) {
   impl_->thread->post([from, payload = std::move(payload)](Replica& r) { r.receive_app(from, payload); });

@@ -44,6 +44,8 @@ struct ReplicatedStoreOptions {
   std::size_t max_pending_writes = 20000;   // more answer kResourceExhausted
   std::size_t watch_buffer_events = 65536;  // a watcher further behind is cancelled
   Duration progress_interval = std::chrono::seconds(5);
+  // The transport's threads are not those that serve clients: store_thread.h.
+  bool transport_apart = false;
   // Everything else of the member: identity, first members, timing, limits. The fields above win over its.
   ReplicaOptions member;
   // Called once, on the store thread: the member has stopped by itself.
@@ -119,7 +121,7 @@ class ReplicatedStore final : public Member, public raft::TransportSink {
   std::shared_ptr<const AuthView> auth_view() const override;
 
   // ---- TransportSink
-  void on_message(raft::Message message) override;
+  void on_messages(std::vector<raft::Message> messages) override;
   void on_app(raft::NodeId from, Bytes payload) override;
   void on_unreachable(raft::NodeId id, bool reset) override;
   void on_snapshot_sent(raft::NodeId to, bool delivered) override;

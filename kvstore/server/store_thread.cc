@@ -1,6 +1,8 @@
 #include "kvstore/server/store_thread.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
+#include <iterator>
 
 #include "base/check.h"
 #include "kvstore/server/errors.h"
@@ -9,22 +11,46 @@ namespace keelson::kvstore {
 namespace {
 constexpr Duration kFlushEvery = std::chrono::milliseconds(500);
 constexpr std::size_t kBatchBytesMax = 4 << 20;  // a burst of large values must not make one huge write
-// Who has more requests than this at once, or a slow disk, is better served by a thread beside the
-// connections': they read and answer meanwhile.
-constexpr std::size_t kHelpRequestsMax = 2;
+// Who has more requests, or entries from the leader, than this at once, or a slow disk, is better served by a
+// thread beside the connections': they read and answer meanwhile.
+constexpr std::size_t kHelpWritesMax = 2;
 constexpr Duration kHelpMax = std::chrono::milliseconds(2);
 constexpr int kCrowdedTurns = 32;
 // A thread that comes to it only after this has others to serve, who must not wait for the disk.
 constexpr Duration kHelpDelayMax = std::chrono::microseconds(200);
 constexpr int kBusyTurns = 8;
+constexpr int kMoreTurnsMax = 4;
+
+std::size_t entries_of(const std::vector<raft::Message>& messages) {
+  std::size_t n = 0;
+  for (const auto& m : messages) n += m.entries.size();
+  return n;
+}
+
+// What makes the leader write to its disk before anything is sent, or takes long, is not among them.
+bool is_light(const raft::Message& m) {
+  switch (m.type) {
+    case raft::MessageType::kAppend:
+    case raft::MessageType::kAppendReply:
+    case raft::MessageType::kHeartbeat:
+    case raft::MessageType::kHeartbeatReply:
+    case raft::MessageType::kCommit:
+    case raft::MessageType::kReadIndex:
+    case raft::MessageType::kReadIndexReply:
+      return true;
+    default:
+      return false;
+  }
+}
 }  // namespace
 
-StoreThread::StoreThread(Replica& replica, Clock& clock, Logger logger, Hooks hooks)
+StoreThread::StoreThread(Replica& replica, Clock& clock, Logger logger, Hooks hooks, bool transport_apart)
     : replica_(replica),
       clock_(clock),
       logger_(std::move(logger)),
       hooks_(std::move(hooks)),
-      max_pending_(replica.options().max_pending) {}
+      max_pending_(replica.options().max_pending),
+      transport_apart_(transport_apart) {}
 
 void StoreThread::start() {
   {
@@ -93,11 +119,19 @@ Result<void> StoreThread::submit(PendingPtr p) {
   return {};
 }
 
-void StoreThread::message(raft::Message m) {
+// A turn of messages alone: requests wait for their own thread or the store's, or what they make the leader
+// send would wait here for its fsync.
+void StoreThread::messages(std::vector<raft::Message> several) {
   std::unique_lock lock(mu_);
   if (stopping_) return;
-  input_.messages.push_back(std::move(m));
-  wake(std::move(lock));
+  std::ranges::move(several, std::back_inserter(input_.messages));
+  if (transport_apart_ && idle() && may_take_messages()) {
+    Input input;
+    std::swap(input.messages, input_.messages);
+    work(std::move(lock), std::move(input));
+  } else {
+    wake(std::move(lock));
+  }
 }
 
 void StoreThread::post(std::function<void(Replica&)> call) {
@@ -108,9 +142,14 @@ void StoreThread::post(std::function<void(Replica&)> call) {
 }
 
 // REQUIRES: mu_ is held.
+bool StoreThread::idle() const {
+  return ready() && waiting_ && !working_ && crowded_turns_ == 0 && usual_turn_ < kHelpMax &&
+         !replica_.may_pause();
+}
+
+// REQUIRES: mu_ is held.
 bool StoreThread::may_help(const Pending& p) const {
-  return p.executor.has_value() && !replica_.may_pause() && replica_.published().alone() && ready() && waiting_ && !working_ &&
-         crowded_turns_ == 0 && usual_turn_ < kHelpMax;
+  return p.executor.has_value() && (transport_apart_ || replica_.published().alone()) && idle();
 }
 
 // If the executor is held up meanwhile, the next tick calls the store thread, which takes the requests.
@@ -120,10 +159,29 @@ void StoreThread::help() {
   if (stopping_ || working_ || !waiting_ || input_.requests.empty()) return;
   if (clock_.now() - help_posted_at_ > kHelpDelayMax) {
     crowded_turns_ = kBusyTurns;
-  } else if (input_.requests.size() <= kHelpRequestsMax) {
-    more_ = turn(lock);
-    if (!more_ && !stopping_ && input_.empty()) return;
+  } else if (input_.requests.size() <= kHelpWritesMax) {
+    return work(std::move(lock), std::exchange(input_, {}));
   }
+  wake(std::move(lock));
+}
+
+// REQUIRES: mu_ is held.
+bool StoreThread::may_take_messages() const {
+  const auto& m = input_.messages;
+  return !m.empty() && std::ranges::all_of(m, is_light) && entries_of(m) <= kHelpWritesMax;
+}
+
+// Works on `input` and the few messages that come meanwhile; the rest is the store thread's.
+// REQUIRES: idle().
+void StoreThread::work(std::unique_lock<std::mutex> lock, Input input) {
+  more_ = turn(lock, std::move(input));
+  for (int i = 0; i < kMoreTurnsMax && !more_ && !stopping_ && may_take_messages(); ++i) {
+    Input next;
+    std::swap(next.messages, input_.messages);
+    more_ = turn(lock, std::move(next));
+  }
+  const bool nothing = input_.empty() || (help_posted_ && !input_.requests.empty());
+  if (!more_ && !stopping_ && nothing) return;
   wake(std::move(lock));
 }
 
@@ -134,20 +192,18 @@ void StoreThread::run() {
     wake_.wait(lock, [&] { return !working_ && (more_ || stopping_ || !input_.empty()); });
     waiting_ = false;
     if (stopping_ && input_.requests.empty()) return;
-    more_ = turn(lock);
+    more_ = turn(lock, std::exchange(input_, {}));
     lock.unlock();
     watch_ends();
     lock.lock();
   }
 }
 
-// Works on what has come. Holds `lock`, but not meanwhile. True: there is more to do.
-bool StoreThread::turn(std::unique_lock<std::mutex>& lock) {
-  Input input;
-  std::swap(input, input_);
+// Works on `input`. Holds `lock`, but not meanwhile. True: there is more to do.
+bool StoreThread::turn(std::unique_lock<std::mutex>& lock, Input input) {
   working_ = true;
   lock.unlock();
-  const std::size_t requests = input.requests.size();
+  const std::size_t writes = input.requests.size() + entries_of(input.messages);
   const MonoTime begin = clock_.now();
   feed(input);
   bool more = replica_.step();
@@ -161,9 +217,9 @@ bool StoreThread::turn(std::unique_lock<std::mutex>& lock) {
   const Duration took = clock_.now() - begin;
   lock.lock();
   working_ = false;
-  if (requests > kHelpRequestsMax) crowded_turns_ = kCrowdedTurns;
-  if (requests > 0 && crowded_turns_ > 0) --crowded_turns_;
-  if (requests > 0) usual_turn_ += (took - usual_turn_) / 8;
+  if (writes > kHelpWritesMax) crowded_turns_ = kCrowdedTurns;
+  if (writes > 0 && crowded_turns_ > 0) --crowded_turns_;
+  if (writes > 0) usual_turn_ += (took - usual_turn_) / 8;
   return more;
 }
 

@@ -6,9 +6,10 @@
 //
 // While the store thread has nothing to do and requests come one by one, the thread that brings a request
 // works on it itself: two wake-ups of sleeping threads cost more than the work and a fast disk's fsync. It
-// does so in a turn of its own, so that requests which came with this one are taken along. The Replica
-// changes hands under mu_. Not with other members: their messages go out on the same threads, beside the
-// leader's fsync.
+// does so in a turn of its own, so that requests which came with this one are taken along. So does the thread
+// that brings a few messages of another member, which wait for nobody's fsync but a follower's own. The
+// Replica changes hands under mu_. With other members only where the transport's threads are not the
+// clients': what a leader sends must not wait for its own fsync.
 //
 // Thread rule: any thread, but for start() and stop().
 #pragma once
@@ -33,8 +34,9 @@ class StoreThread : public std::enable_shared_from_this<StoreThread> {
     std::function<void()> on_removed;
     std::function<void()> on_ready;
   };
-  // `replica` and `clock` outlive stop(). REQUIRES: made by std::make_shared.
-  StoreThread(Replica& replica, Clock& clock, Logger logger, Hooks hooks);
+  // `replica` and `clock` outlive stop(). `transport_apart`: the transport has threads of its own. REQUIRES:
+  // made by std::make_shared.
+  StoreThread(Replica& replica, Clock& clock, Logger logger, Hooks hooks, bool transport_apart);
 
   void start();
   // Finishes what is queued, flushes, joins.
@@ -42,7 +44,8 @@ class StoreThread : public std::enable_shared_from_this<StoreThread> {
 
   // An error: it was not taken. Its work may be done on `p->executor`, if there is one.
   Result<void> submit(PendingPtr p);
-  void message(raft::Message m);
+  // Their work may be done before this returns.
+  void messages(std::vector<raft::Message> several);
   // Runs `call` on the store thread; dropped once it stops.
   void post(std::function<void(Replica&)> call);
   // Something wants to be flushed now.
@@ -59,12 +62,15 @@ class StoreThread : public std::enable_shared_from_this<StoreThread> {
     bool empty() const { return requests.empty() && messages.empty() && calls.empty() && !tick; }
   };
   void run();
-  bool turn(std::unique_lock<std::mutex>& lock);
+  bool turn(std::unique_lock<std::mutex>& lock, Input input);
   void feed(Input& input);
   void watch_ends();
   void wake(std::unique_lock<std::mutex> lock);
+  bool idle() const;
   bool may_help(const Pending& p) const;
+  bool may_take_messages() const;
   void help();
+  void work(std::unique_lock<std::mutex> lock, Input input);
   Task<> tick_loop();
   Task<> flush_loop();
 
@@ -73,6 +79,7 @@ class StoreThread : public std::enable_shared_from_this<StoreThread> {
   Logger logger_;
   Hooks hooks_;
   const std::size_t max_pending_;
+  const bool transport_apart_;
 
   mutable std::mutex mu_;
   std::condition_variable wake_;
@@ -86,7 +93,7 @@ class StoreThread : public std::enable_shared_from_this<StoreThread> {
   MonoTime help_posted_at_{};
   int crowded_turns_ =
       0;  // so many turns are the store thread's, since much came at once, or the other has much to do
-  Duration usual_turn_{};  // what a turn with requests took of late
+  Duration usual_turn_{};  // what a turn with requests or entries took of late
   std::atomic<bool> ready_{false};
   bool removed_told_ = false;
   bool failure_told_ = false;

@@ -55,6 +55,9 @@ struct Follower : Progress {
   Index commit;             // what it is known to know as committed
   Index sent_commit;        // the newest commit index it was told, if no message got lost
   std::uint64_t round = 0;  // the newest ReadIndex round it answered
+  // Who is asked first in a round: who answered the newest heartbeat to all, and of those who was first.
+  std::uint64_t answered = 0;  // the newest heartbeat to all that it answered
+  std::size_t place = 0;       // how many were faster then
 };
 
 }  // namespace keelson::raft

@@ -78,6 +78,7 @@ struct Node::Impl {
   bool send_append(Follower& f, bool with_entries);
   void send_snapshot(Follower& f);
   void send_heartbeats();
+  void send_heartbeat(const Follower& f);
   void on_append_reply(const Message& m);
   void on_heartbeat_reply(const Message& m);
   void maybe_commit();
@@ -100,6 +101,7 @@ struct Node::Impl {
   bool may_open_round() const;
   void answer_reads();
   void open_round();
+  void ask_quorum();
   void confirm_rounds();
   void answer_read(const ReadRounds::Request& request, Index index);
   void abort_rounds();
@@ -144,8 +146,10 @@ struct Node::Impl {
   int transfer_elapsed = 0;
   bool timeout_now_sent = false;  // in this term: its lease is void
   ReadRounds rounds;
-  std::uint64_t lease_until = 0;  // tick
-  ForwardFilter forward_filter;   // of forward_term, when this member has led in it
+  std::uint64_t heartbeats = 0;         // to all: the number of the newest
+  std::size_t heartbeats_answered = 0;  // how many have answered it
+  std::uint64_t lease_until = 0;        // tick
+  ForwardFilter forward_filter;         // of forward_term, when this member has led in it
   Term forward_term;
   std::vector<Message> held;  // kPropose that came while leadership is being handed over
   std::size_t held_bytes = 0;

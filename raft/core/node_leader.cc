@@ -163,13 +163,18 @@ void Node::Impl::send_snapshot(Follower& f) {
 }
 
 void Node::Impl::send_heartbeats() {
+  ++heartbeats;
+  heartbeats_answered = 0;
   for (const auto& f : followers) {
-    if (f.id == config.id) continue;
-    send({.type = MessageType::kHeartbeat,
-          .to = f.id,
-          .commit = std::min(f.match, log.commit()),
-          .context = rounds.newest()});
+    if (f.id != config.id) send_heartbeat(f);
   }
+}
+
+void Node::Impl::send_heartbeat(const Follower& f) {
+  send({.type = MessageType::kHeartbeat,
+        .to = f.id,
+        .commit = std::min(f.match, log.commit()),
+        .context = rounds.newest()});
 }
 
 void Node::Impl::on_append_reply(const Message& m) {
@@ -206,6 +211,10 @@ void Node::Impl::on_heartbeat_reply(const Message& m) {
   f->recent_active = true;
   f->commit = std::max(f->commit, m.commit);
   f->probe_sent = false;
+  if (f->answered != heartbeats) {
+    f->answered = heartbeats;
+    f->place = heartbeats_answered++;
+  }
   if (f->state == Progress::State::kProbe || f->match < log.last()) {
     f->nudge = f->state == Progress::State::kReplicate;
     want_replicate = true;
@@ -266,7 +275,10 @@ void Node::Impl::maybe_finish_transfer(const Follower& f) {
 
 void Node::Impl::report_unreachable(NodeId id) {
   Follower* f = find(id);
-  if (f == nullptr || f->id == config.id || f->state != Progress::State::kReplicate) return;
+  if (f == nullptr || f->id == config.id) return;
+  f->answered = 0;
+  if (rounds.under_way()) send_heartbeats();
+  if (f->state != Progress::State::kReplicate) return;
   f->become_probe();
   f->probe_sent = true;  // until it answers a heartbeat
 }

@@ -56,6 +56,8 @@ void Node::Impl::switch_membership(Membership next) {
   if (leaving) {
     replicate_all();
     send_heartbeats();
+  } else if (rounds.under_way()) {
+    send_heartbeats();  // who was asked may count no more
   }
   retry_held();
   maybe_commit();

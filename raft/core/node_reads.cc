@@ -34,8 +34,29 @@ void Node::Impl::answer_reads() {
 
 void Node::Impl::open_round() {
   rounds.open(log.commit(), ticks);
-  send_heartbeats();
+  ask_quorum();
   confirm_rounds();
+}
+
+// Asks no more members than a quorum needs, those who answered fastest of late: an answer of the others would
+// decide nothing. Where one of them is silent now, the next heartbeat to all asks everybody.
+void Node::Impl::ask_quorum() {
+  std::vector<const Follower*> order;
+  for (const auto& f : followers) {
+    if (f.id != config.id && !f.learner) order.push_back(&f);
+  }
+  std::ranges::sort(order, [](const Follower* a, const Follower* b) {
+    if (a->answered != b->answered) return a->answered > b->answered;
+    if (a->recent_active != b->recent_active) return a->recent_active;
+    return std::pair(a->place, a->id) < std::pair(b->place, b->id);
+  });
+  auto end = order.begin();
+  const auto asked = [&](NodeId id) {
+    return id == config.id || std::any_of(order.begin(), end, [&](const Follower* f) { return f->id == id; })
+               ? Vote::kYes
+               : Vote::kNone;
+  };
+  for (; end != order.end() && vote_result(asked) != VoteResult::kWon; ++end) send_heartbeat(**end);
 }
 
 void Node::Impl::confirm_rounds() {

@@ -173,10 +173,10 @@ void Node::Impl::tick_leader() {
   if (++heartbeat_elapsed >= config.heartbeat_ticks) {
     heartbeat_elapsed = 0;
     if (committed_in_term() && (rounds.waiting() || config.read_mode == ReadMode::kLease)) {
-      open_round();
-    } else {
-      send_heartbeats();
+      rounds.open(log.commit(), ticks);
     }
+    send_heartbeats();
+    confirm_rounds();
   }
 }
 

@@ -2,7 +2,8 @@
 //
 // On the leader requests are gathered into rounds: the commit index when a round opens answers all of its
 // requests, once a quorum has answered a heartbeat sent after that. Rounds are numbered; heartbeats carry the
-// newest, so an answer to one confirms all before it.
+// newest, so an answer to one confirms all before it. A round asks no more members than a quorum needs; the
+// next regular heartbeat, which goes to all, asks the others where one of those keeps silent.
 //
 // On a follower the contexts asked between two Readys travel as one request to the leader.
 //
@@ -42,6 +43,7 @@ class ReadRounds {
   std::uint64_t newest() const { return newest_; }
   // At most two rounds are under way, so that under load they grow instead of becoming many.
   bool may_open() const { return !waiting_.empty() && open_.size() < 2; }
+  bool under_way() const { return !open_.empty(); }
   // A round of everything that waits; possibly of nothing, to renew a lease.
   void open(Index commit, std::uint64_t tick);
   // All rounds up to `round` are confirmed. Returns the tick of the newest of them, 0 where there is nothing

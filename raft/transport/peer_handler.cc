@@ -116,16 +116,7 @@ Task<> PeerHandler::receive_stream(net::Exchange& x, StreamKind kind, NodeId fro
     if (hooks_.is_removed(from)) break;  // told why when it dials again
     metrics.received_bytes.Increment(static_cast<double>(piece->size()));
     frames.append(std::move(*piece));
-    while (ok) {
-      auto frame = frames.next();
-      if (!frame) {
-        ok = fail(frame.error());
-      } else if (!*frame) {
-        break;
-      } else {
-        ok = deliver(kind, from, std::move(**frame));
-      }
-    }
+    ok = deliver_all(kind, from, frames);
   }
   if (!ok) {
     metrics.received_failures.Increment();
@@ -135,12 +126,29 @@ Task<> PeerHandler::receive_stream(net::Exchange& x, StreamKind kind, NodeId fro
   (void)co_await x.finish();
 }
 
-Result<void> PeerHandler::deliver(StreamKind kind, NodeId from, Bytes frame) {
+// What is whole of what has come; also what stands before a frame that cannot be read.
+Result<void> PeerHandler::deliver_all(StreamKind kind, NodeId from, FrameReader& frames) {
   TransportSink& sink = *shared_->options.sink;
-  if (kind == StreamKind::kApp) {
-    sink.on_app(from, std::move(frame));
-    return {};
+  std::vector<Message> messages;
+  Result<void> ok;
+  for (;;) {
+    auto frame = frames.next();
+    if (!frame) ok = fail(frame.error());
+    if (!frame || !*frame) break;
+    if (kind == StreamKind::kApp) {
+      sink.on_app(from, std::move(**frame));
+      continue;
+    }
+    auto message = read_message(from, **frame);
+    if (!message) ok = fail(message.error());
+    if (!message) break;
+    messages.push_back(std::move(*message));
   }
+  if (!messages.empty()) sink.on_messages(std::move(messages));
+  return ok;
+}
+
+Result<Message> PeerHandler::read_message(NodeId from, const Bytes& frame) const {
   Message message = TRY(decode_message(frame));
   if (message.from != from || message.to != shared_->options.self) {
     return fail(Code::kInvalidArgument, "a message from or to somebody else");
@@ -149,8 +157,7 @@ Result<void> PeerHandler::deliver(StreamKind kind, NodeId from, Bytes frame) {
   for (Entry& e : message.entries) {
     if (!e.data.empty()) e.data = Bytes::copy(e.data);
   }
-  sink.on_message(std::move(message));
-  return {};
+  return message;
 }
 
 // ---- snapshots
@@ -178,7 +185,9 @@ Task<> PeerHandler::receive_snapshot(net::Exchange& x, NodeId from) {
   received = co_await run_blocking(o.workers, end);
   if (received) {
     metrics.snapshots_received.Increment();
-    o.sink->on_message(std::move(*message));
+    std::vector<Message> messages;
+    messages.push_back(std::move(*message));
+    o.sink->on_messages(std::move(messages));
   } else {
     metrics.snapshots_receive_failed.Increment();
     o.logger.warn("receiving a snapshot broke off",

@@ -47,7 +47,8 @@ class PeerHandler final : public net::Handler {
   Task<Result<Message>> read_announcement(net::Exchange& x, class FrameReader& frames);
   Task<Result<void>> receive_chunks(net::Exchange& x, class FrameReader& frames, SnapshotSink& to,
                                     NodeId from);
-  Result<void> deliver(StreamKind kind, NodeId from, Bytes frame);
+  Result<void> deliver_all(StreamKind kind, NodeId from, class FrameReader& frames);
+  Result<Message> read_message(NodeId from, const Bytes& frame) const;
 
   const std::shared_ptr<PeerShared> shared_;
   const Hooks hooks_;

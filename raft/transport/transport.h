@@ -4,7 +4,8 @@
 // Nothing here blocks: what cannot be sent now is queued within bounds, or dropped and reported. Raft repeats
 // what is lost.
 //
-// Thread rule: Transport: any thread. Sink: called on any thread; it must hand over and return.
+// Thread rule: Transport: any thread. Sink: called on any thread; it must hand over and return, but for what
+// on_messages() says.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +45,9 @@ class SnapshotSink {
 class TransportSink {
  public:
   virtual ~TransportSink() = default;
-  virtual void on_message(Message message) = 0;
+  // What came together from one member, in its order; not empty. Called on a thread of the transport's, which
+  // may be held up for the time of a short write to the disk.
+  virtual void on_messages(std::vector<Message> messages) = 0;
   // What a member sends outside consensus: forwarded requests, state hashes (kvstore/server).
   virtual void on_app(NodeId from, Bytes payload) = 0;
   // Messages to `id` may have been lost. `reset`: the connection broke, rather than a full queue.

@@ -159,6 +159,12 @@ class StoreCluster:
             return None
         return wait_for("a leader", find, seconds, 0.05)
 
+    def lead(self, member):
+        """Leadership goes to `member`."""
+        leader = self.leader()
+        if leader is not member:
+            self.ctl("move-leader", f"{self.id_of(member):x}", members=[leader])
+
     def add(self, learner=False, flags=()):
         """Adds a member by etcdctl and starts it. -> the Member."""
         m = Member(self, next(self.names))

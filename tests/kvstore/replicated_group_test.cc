@@ -17,16 +17,23 @@ namespace {
 using namespace std::chrono_literals;
 using Id = std::uint64_t;
 
-// Hands messages over on the sender's thread, snapshots on one of its own.
+std::vector<raft::Message> one(raft::Message m) {
+  std::vector<raft::Message> out;
+  out.push_back(std::move(m));
+  return out;
+}
+
+// Hands messages over on the sender's thread, or on one that each receiver has for them; snapshots on one of
+// their own.
 class Hub {
  public:
+  explicit Hub(bool apart) : apart_(apart) {}
   class Link final : public raft::Transport {
    public:
     Link(Hub& hub, Id id) : hub_(hub), id_(id) {}
     void send(std::vector<raft::Message> messages) override {
       for (auto& m : messages) {
-        const Id to = m.to.value();
-        hub_.with(to, [&](raft::TransportSink& s) { s.on_message(std::move(m)); });
+        hub_.carry(std::move(m));
       }
     }
     void send_app(raft::NodeId to, Bytes payload) override {
@@ -39,7 +46,7 @@ class Hub {
         const raft::NodeId to = m.to;
         hub.with(to.value(), [&](raft::TransportSink& s) {
           ok = stream(s, m, *from);
-          if (ok) s.on_message(std::move(m));
+          if (ok) s.on_messages(one(std::move(m)));
         });
         hub.with(id, [&](raft::TransportSink& s) { s.on_snapshot_sent(to, ok); });
       };
@@ -65,7 +72,10 @@ class Hub {
     const Id id_;
   };
 
-  ~Hub() { snapshots_.join(); }
+  ~Hub() {
+    snapshots_.join();
+    for (auto& [id, thread] : receiving_) thread.join();
+  }
   // Null: it is gone, and not used any more when this returns.
   void set(Id id, raft::TransportSink* sink) {
     std::lock_guard lock(mu_);
@@ -73,6 +83,17 @@ class Hub {
   }
 
  private:
+  void carry(raft::Message m) {
+    const Id to = m.to.value();
+    auto hand_over = [this, to, m = std::move(m)]() mutable {
+      with(to, [&](raft::TransportSink& s) { s.on_messages(one(std::move(m))); });
+    };
+    if (apart_) {
+      boost::asio::post(receiving_.at(to), std::move(hand_over));
+    } else {
+      hand_over();
+    }
+  }
   template <class F>
   void with(Id id, F f) {
     std::shared_lock lock(mu_);
@@ -81,9 +102,16 @@ class Hub {
   std::shared_mutex mu_;
   std::map<Id, raft::TransportSink*> sinks_{{1, nullptr}, {2, nullptr}, {3, nullptr}};
   boost::asio::thread_pool snapshots_{1};
+  const bool apart_;
+  std::map<Id, boost::asio::thread_pool> receiving_ = [] {
+    std::map<Id, boost::asio::thread_pool> m;
+    for (Id id : {1, 2, 3}) m.try_emplace(id, 1);
+    return m;
+  }();
 };
 
-class GroupTest : public ::testing::Test {
+// The parameter: the transport has threads of its own, which work on what they bring.
+class GroupTest : public ::testing::TestWithParam<bool> {
  protected:
   GroupTest() : guard_(boost::asio::make_work_guard(io_)) {
     for (auto& t : threads_) t = std::thread([this] { io_.run(); });
@@ -104,6 +132,7 @@ class GroupTest : public ::testing::Test {
     for (Id other : {1, 2, 3}) {
       o.member.members.push_back({.id = other, .peer_urls = {"http://" + std::to_string(other)}});
     }
+    o.transport_apart = GetParam();
     o.member.tick = 20ms;
     o.member.keep_entries = 50;
     auto store = ReplicatedStore::open(std::move(o));
@@ -134,7 +163,7 @@ class GroupTest : public ::testing::Test {
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_;
   std::thread threads_[2];
   std::map<Id, std::unique_ptr<ReplicatedStore>> stores_;
-  Hub hub_;
+  Hub hub_{GetParam()};
   std::map<Id, Hub::Link> links_ = [this] {
     std::map<Id, Hub::Link> m;
     for (Id id : {1, 2, 3}) m.try_emplace(id, hub_, id);
@@ -168,7 +197,10 @@ Task<> look_around(ReplicatedStore* store, int n, std::atomic<int>* read) {
   }
 }
 
-TEST_F(GroupTest, ThreadsOfThreeMembers) {
+INSTANTIATE_TEST_SUITE_P(Both, GroupTest, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "Apart" : "Together"; });
+
+TEST_P(GroupTest, ThreadsOfThreeMembers) {
   ASSERT_TRUE(wait([&] { return stores_[1]->ready() && stores_[2]->ready() && stores_[3]->ready(); }));
   std::atomic<int> acked{0};
   std::atomic<int> read{0};

@@ -168,6 +168,8 @@ void Script::run(const std::string& line, std::string& out) {
     report(m.node->read_index(n));
   } else if (command == "transfer") {
     report(m.node->transfer_leadership(NodeId(n)));
+  } else if (command == "unreachable") {
+    m.node->report_unreachable(NodeId(n));
   } else if (command == "tick") {
     for (; n > 0; --n) m.node->tick();
   } else if (command == "compact") {

@@ -9,6 +9,7 @@
 //   has it: what was not persisted is lost campaign 1 · propose 1 x · read 1 7 · transfer 1 2 · change 1 +4
 //   -3 l5 p4 · tick 1 10 · compact 1 4 hold 1 / release 1             the member's disk stands still / goes
 //   on cut 1 2 / heal                 no message between these two (`cut 1`: with anybody) / all do again
+//   unreachable 1 2                member 1's connection to member 2 broke
 //   deliver 2                      what is under way to it, printed
 //   lose 2                         what is under way to it is lost
 //   stabilize                      until nothing is left to do

@@ -55,7 +55,10 @@ class Sink final : public TransportSink {
   Received got;
   std::function<void(const Message&)> hear;
 
-  void on_message(Message m) override {
+  void on_messages(std::vector<Message> messages) override {
+    for (auto& m : messages) take(std::move(m));
+  }
+  void take(Message m) {
     if (m.type == MessageType::kHeartbeat) ++got.heartbeats;
     if (m.type == MessageType::kSnapshot) ++got.snapshots_done;
     if (hear) hear(m);
