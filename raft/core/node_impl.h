@@ -148,6 +148,7 @@ struct Node::Impl {
   ReadRounds rounds;
   std::uint64_t heartbeats = 0;         // to all: the number of the newest
   std::size_t heartbeats_answered = 0;  // how many have answered it
+  std::uint64_t asked_all = 0;          // the newest round in which everybody was asked
   std::uint64_t lease_until = 0;        // tick
   ForwardFilter forward_filter;         // of forward_term, when this member has led in it
   Term forward_term;

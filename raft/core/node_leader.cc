@@ -165,6 +165,7 @@ void Node::Impl::send_snapshot(Follower& f) {
 void Node::Impl::send_heartbeats() {
   ++heartbeats;
   heartbeats_answered = 0;
+  asked_all = rounds.newest();
   for (const auto& f : followers) {
     if (f.id != config.id) send_heartbeat(f);
   }
@@ -277,7 +278,8 @@ void Node::Impl::report_unreachable(NodeId id) {
   Follower* f = find(id);
   if (f == nullptr || f->id == config.id) return;
   f->answered = 0;
-  if (rounds.under_way()) send_heartbeats();
+  // Once a round, or what is told of these heartbeats would bring about the next.
+  if (rounds.under_way() && asked_all < rounds.newest()) send_heartbeats();
   if (f->state != Progress::State::kReplicate) return;
   f->become_probe();
   f->probe_sent = true;  // until it answers a heartbeat
