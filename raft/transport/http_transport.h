@@ -11,8 +11,10 @@
 //   append    entries; bounded by bytes
 //   app       what kvstore/server says; beside the appends on their connection
 // and, on a connection for each, snapshots: chunks with checksums, resumed where the receiver says after the
-// connection broke. What comes back on a stream is only its end: the sender learns at once that a peer died,
-// reports on_unreachable(reset) and dials again, at growing intervals.
+// connection broke. A stream's end comes back at once: the sender learns that a peer died, reports
+// on_unreachable(reset) and dials again, at growing intervals. Who does not reach a peer that reaches it (a
+// firewall, or its certificate is refused there) says what it has to say on the way back of that peer's streams,
+// but for snapshots.
 //
 //   send() ─▶ Outbox ─▶ encode ─▶ one write per turn ─▶ … ─▶ FrameReader ─▶ decode ─▶ TransportSink
 //   caller    └───────── the peer's executor ────────┘       └── the connection's executor ──┘

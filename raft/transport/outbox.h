@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <mutex>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -67,5 +68,8 @@ class Outbox {
   std::size_t bytes_ = 0;
   AsyncEvent ready_;
 };
+
+// As the frames of one piece (frame.h).
+std::string encode_frames(const std::vector<Outbox::Item>& items);
 
 }  // namespace keelson::raft

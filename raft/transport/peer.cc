@@ -4,14 +4,12 @@
 #include <boost/asio/this_coro.hpp>
 
 #include "raft/core/message_codec.h"
-#include "raft/transport/frame.h"
+#include "raft/transport/deliver.h"
 
 namespace keelson::raft {
 
 namespace {
 
-// What one turn encodes before it is written.
-constexpr std::size_t kTurnBytes = std::size_t{512} << 10;
 constexpr std::size_t kRefusalMax = 4096;
 constexpr std::size_t kUnbounded = ~std::size_t{0} / 2;
 
@@ -86,7 +84,9 @@ void Peer::send_app(Bytes payload) {
 }
 
 void Peer::push(StreamKind kind, Outbox::Item item, std::size_t bytes) {
-  if (outboxes_[static_cast<std::size_t>(kind)]->push(std::move(item), bytes)) return;
+  const auto k = static_cast<std::size_t>(kind);
+  const auto back = standing_[k].load() ? nullptr : shared_->return_path(id_, kind);
+  if ((back ? *back : *outboxes_[k]).push(std::move(item), bytes)) return;
   metrics_.sent_failures.Increment();
   shared_->options.sink->on_unreachable(id_, false);
 }
@@ -139,11 +139,13 @@ Task<> Peer::run_stream(std::shared_ptr<Peer> self, StreamKind kind) {
         end = fail(Code::kFailedPrecondition, "the peer answered " + std::to_string(status) + ": " + text);
       } else if (end) {
         stood = true;
+        self->standing_[static_cast<std::size_t>(kind)] = true;
         wait = o.retry_min;
         self->connected(kind);
         end = co_await self->pump(link, kind);
       }
     }
+    self->standing_[static_cast<std::size_t>(kind)] = false;
     self->disconnected(kind, stood,
                        end ? Error{Code::kUnavailable, "the peer ended the stream"} : end.error());
     http.reset();
@@ -155,11 +157,22 @@ Task<> Peer::run_stream(std::shared_ptr<Peer> self, StreamKind kind) {
   }
 }
 
-// The peer sends nothing on a stream but its end.
+// What comes back (PeerShared::return_path()), and the stream's end.
 Task<> Peer::watch_end(std::shared_ptr<Peer> self, std::shared_ptr<Link> link, StreamKind kind) {
-  auto got = co_await link->stream->read_some();
-  while (got && !got->empty()) got = co_await link->stream->read_some();
-  link->broken = got ? Error{Code::kUnavailable, "the peer ended the stream"} : got.error();
+  FrameReader frames;
+  while (!link->broken) {
+    auto got = co_await link->stream->read_some();
+    if (!got) {
+      link->broken = got.error();
+    } else if (got->empty()) {
+      link->broken = Error{Code::kUnavailable, "the peer ended the stream"};
+    } else {
+      self->metrics_.received_bytes.Increment(static_cast<double>(got->size()));
+      frames.append(std::move(*got));
+      auto ok = deliver(*self->shared_, kind, self->id_, frames, self->metrics_);
+      if (!ok) link->broken = ok.error();
+    }
+  }
   self->outboxes_[static_cast<std::size_t>(kind)]->wake();
 }
 
@@ -173,16 +186,7 @@ Task<Result<void>> Peer::pump(std::shared_ptr<Link> link, StreamKind kind) {
     if (link->broken) co_return fail(*link->broken);
     items.clear();
     outbox.take(items, kTurnBytes);
-    std::string out;
-    for (const auto& item : items) {
-      const std::size_t mark = begin_frame(out);
-      if (const auto* message = std::get_if<Message>(&item)) {
-        encode(*message, out);
-      } else {
-        out.append(std::get<Bytes>(item).view());
-      }
-      end_frame(out, mark);
-    }
+    std::string out = encode_frames(items);
     if (out.empty()) continue;
     metrics_.sent_bytes.Increment(static_cast<double>(out.size()));
     CO_TRY(co_await link->stream->write(Bytes(std::move(out))));

@@ -64,6 +64,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   Outbox append_;
   Outbox app_;
   std::array<Outbox*, 3> outboxes_{&control_, &append_, &app_};
+  std::array<std::atomic<bool>, 3> standing_{};
   std::atomic<std::size_t> url_ = 0;
   std::atomic<bool> snapshot_under_way_ = false;
   mutable std::mutex mu_;

@@ -1,7 +1,9 @@
 #include "raft/transport/peer_handler.h"
 
 #include "base/blocking.h"
+#include "net/catch_cancel.h"
 #include "raft/core/message_codec.h"
+#include "raft/transport/deliver.h"
 #include "raft/transport/frame.h"
 
 namespace keelson::raft {
@@ -106,8 +108,45 @@ std::expected<NodeId, PeerHandler::Refusal> PeerHandler::check(const net::Reques
 // ---- streams
 
 Task<> PeerHandler::receive_stream(net::Exchange& x, StreamKind kind, NodeId from) {
-  PeerMetrics metrics = hooks_.metrics(from);
   if (!co_await x.start(200, {{peer_header::kCluster, hex_id(shared_->options.cluster_id)}})) co_return;
+  if (x.request().headers.get(peer_header::kReturn) != "1") {
+    co_await read_stream(x, kind, from);
+  } else {
+    const auto& o = shared_->options;
+    const auto back = std::make_shared<Outbox>(o.control_messages_max, o.append_bytes_max);
+    bool used = false;
+    TaskGroup writer([logger = o.logger](const std::string& what) {
+      logger.error("a way back to a peer failed", {{"what", what}});
+    });
+    shared_->add_return_path(from, kind, back);
+    writer.spawn(x.executor(), write_back(x, back, used));
+    const auto thrown = co_await net::catch_cancel(read_stream(x, kind, from));
+    shared_->drop_return_path(from, kind, back);
+    co_await writer.stop();
+    if (back->clear() || used) {
+      o.sink->on_unreachable(from, false);
+      if (kind == StreamKind::kAppend) o.sink->on_proposals_lost(from);
+    }
+    if (thrown) std::rethrow_exception(thrown);
+  }
+  (void)co_await x.finish();
+}
+
+// Until the stream ends, or this task is cancelled.
+Task<> PeerHandler::write_back(net::Exchange& x, std::shared_ptr<Outbox> back, bool& used) {
+  std::vector<Outbox::Item> items;
+  for (;;) {
+    co_await back->wait();
+    items.clear();
+    back->take(items, kTurnBytes);
+    if (items.empty()) continue;
+    used = true;
+    if (!co_await x.write(Bytes(encode_frames(items)))) co_return;
+  }
+}
+
+Task<> PeerHandler::read_stream(net::Exchange& x, StreamKind kind, NodeId from) {
+  PeerMetrics metrics = hooks_.metrics(from);
   FrameReader frames;
   Result<void> ok;
   while (ok) {
@@ -116,48 +155,8 @@ Task<> PeerHandler::receive_stream(net::Exchange& x, StreamKind kind, NodeId fro
     if (hooks_.is_removed(from)) break;  // told why when it dials again
     metrics.received_bytes.Increment(static_cast<double>(piece->size()));
     frames.append(std::move(*piece));
-    ok = deliver_all(kind, from, frames);
+    ok = deliver(*shared_, kind, from, frames, metrics);
   }
-  if (!ok) {
-    metrics.received_failures.Increment();
-    shared_->options.logger.error("a peer sends what cannot be read",
-                                  {{"peer", hex_id(from.value())}, {"error", ok.error()}});
-  }
-  (void)co_await x.finish();
-}
-
-// What is whole of what has come; also what stands before a frame that cannot be read.
-Result<void> PeerHandler::deliver_all(StreamKind kind, NodeId from, FrameReader& frames) {
-  TransportSink& sink = *shared_->options.sink;
-  std::vector<Message> messages;
-  Result<void> ok;
-  for (;;) {
-    auto frame = frames.next();
-    if (!frame) ok = fail(frame.error());
-    if (!frame || !*frame) break;
-    if (kind == StreamKind::kApp) {
-      sink.on_app(from, std::move(**frame));
-      continue;
-    }
-    auto message = read_message(from, **frame);
-    if (!message) ok = fail(message.error());
-    if (!message) break;
-    messages.push_back(std::move(*message));
-  }
-  if (!messages.empty()) sink.on_messages(std::move(messages));
-  return ok;
-}
-
-Result<Message> PeerHandler::read_message(NodeId from, const Bytes& frame) const {
-  Message message = TRY(decode_message(frame));
-  if (message.from != from || message.to != shared_->options.self) {
-    return fail(Code::kInvalidArgument, "a message from or to somebody else");
-  }
-  // A frame lies in a piece with others: an entry that is kept must not keep them all.
-  for (Entry& e : message.entries) {
-    if (!e.data.empty()) e.data = Bytes::copy(e.data);
-  }
-  return message;
 }
 
 // ---- snapshots

@@ -42,13 +42,14 @@ class PeerHandler final : public net::Handler {
   // Who sends, or why it is refused.
   std::expected<NodeId, Refusal> check(const net::Request& request) const;
   Task<> receive_stream(net::Exchange& x, StreamKind kind, NodeId from);
+  Task<> read_stream(net::Exchange& x, StreamKind kind, NodeId from);
+  // `used`: set when something was sent.
+  static Task<> write_back(net::Exchange& x, std::shared_ptr<Outbox> back, bool& used);
   Task<> receive_snapshot(net::Exchange& x, NodeId from);
   // The first frame of a snapshot's stream.
   Task<Result<Message>> read_announcement(net::Exchange& x, class FrameReader& frames);
   Task<Result<void>> receive_chunks(net::Exchange& x, class FrameReader& frames, SnapshotSink& to,
                                     NodeId from);
-  Result<void> deliver_all(StreamKind kind, NodeId from, class FrameReader& frames);
-  Result<Message> read_message(NodeId from, const Bytes& frame) const;
 
   const std::shared_ptr<PeerShared> shared_;
   const Hooks hooks_;

@@ -78,3 +78,20 @@ def test_names_must_be_allowed():
 
 def long_names_must_be_allowed_with_etcd():
     names_must_be_allowed("etcd")
+
+
+def test_one_way():
+    """The certificate of one is refused by the others, theirs are not by it: it answers on the streams that they open to it."""
+    cluster = StoreCluster("keelson", members=3)
+    stranger = certificate(cluster, "stranger", "IP:127.0.0.9")
+    with_certificate = {m: stranger if m is cluster.members[0] else [] for m in cluster.members}
+    try:
+        for m in cluster.members:
+            m.start(cluster.initial_cluster(), extra=with_certificate[m])
+        cluster.wait_healthy()
+        for m in cluster.members:
+            cluster.ctl("put", m.name, "1", members=[m])
+        check(any(said(m, REJECTED, "not 127.0.0.1") for m in cluster.members[1:]), "the others reject it")
+        check(not said(cluster.members[0], REJECTED), "it rejects nobody")
+    finally:
+        cluster.__exit__(None, None, None)

@@ -2,6 +2,7 @@
 // refused, heartbeats beside bulk.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <future>
 #include <map>
 
@@ -306,6 +307,33 @@ TEST_F(TransportTest, ABrokenConnectionIsToldAndMadeAgain) {
   ASSERT_TRUE(wait_active(a, 2));
   a.transport->send({message(MessageType::kHeartbeat, 1, 2, 1)});
   EXPECT_TRUE(eventually([&] { return b.sink.got.heartbeats == 1; }));
+}
+
+// A firewall, or a certificate that is refused there: 1 reaches 2, and 2 answers on the streams of 1.
+TEST_F(TransportTest, WhoIsNotReachedIsAnsweredOnItsOwnStreams) {
+  Member& a = add(1);
+  Member& b = add(2);
+  connect(a, 2, b);
+  b.transport->set_peer(NodeId(1), {"http://127.0.0.1:1"});
+  const auto heard = [&] {
+    std::lock_guard lock(a.sink.got.mu);
+    const auto of = [&](MessageType type) {
+      return std::ranges::any_of(a.sink.got.messages, [&](const Message& m) { return m.type == type; });
+    };
+    return of(MessageType::kHeartbeatReply) && of(MessageType::kAppend) && !a.sink.got.apps.empty();
+  };
+  // Lost until the streams stand.
+  EXPECT_TRUE(eventually([&] {
+    b.transport->send({message(MessageType::kHeartbeatReply, 2, 1, 1)});
+    b.transport->send({append(2, 1, 1, 100)});
+    b.transport->send_app(NodeId(1), Bytes::literal("app"));
+    return heard();
+  }));
+  EXPECT_FALSE(b.transport->active_since(NodeId(1)));
+  // Its end is told, for what was under way.
+  const int lost = b.sink.got.proposals_lost;
+  a.transport->remove_peer(NodeId(2));
+  EXPECT_TRUE(eventually([&] { return b.sink.got.unreachable > 0 && b.sink.got.proposals_lost > lost; }));
 }
 
 TEST_F(TransportTest, OverflowIsDroppedAndReported) {
