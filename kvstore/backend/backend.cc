@@ -23,6 +23,8 @@ Backend::~Backend() = default;
 
 Result<std::unique_ptr<Backend>> Backend::open(const Options& options) {
   std::unique_ptr<Backend> b(new Backend(options.failpoints));
+  CHECK(options.removals_per_flush > 0);
+  b->removals_per_flush_ = options.removals_per_flush;
   b->db_ = TRY(BackendDb::open(options));
   leveldb::DB& db = b->db_->db();
   std::string found;
@@ -70,6 +72,7 @@ void Backend::commit(const BackendMeta& meta, std::vector<LeaseChange> leases,
   meta_ = meta;
   leases_.insert(leases_.end(), leases.begin(), leases.end());
   dropped_.insert(dropped_.end(), dropped.begin(), dropped.end());
+  removals_pending_ += dropped.size();
   for (auto& [name, bytes] : system_staged_) system_.insert_or_assign(name, std::move(bytes));
   system_staged_.clear();
   dirty_ = true;
@@ -78,6 +81,21 @@ void Backend::commit(const BackendMeta& meta, std::vector<LeaseChange> leases,
 bool Backend::has_committed() const {
   std::lock_guard lock(mu_);
   return dirty_;
+}
+
+std::size_t Backend::removals_pending() const {
+  std::lock_guard lock(mu_);
+  return removals_pending_;
+}
+
+bool Backend::takes_removals() const {
+  std::lock_guard lock(mu_);
+  return removals_pending_ < removals_per_flush_;
+}
+
+bool Backend::compacting() const {
+  std::lock_guard lock(mu_);
+  return !meta_.compaction_done || removals_pending_ > 0;
 }
 
 std::size_t Backend::pending_bytes() const {
@@ -99,9 +117,13 @@ Result<std::uint64_t> Backend::flush() {
     if (!dirty_) return meta.applied_index;
     items.assign(staged_.begin(), staged_.begin() + static_cast<std::ptrdiff_t>(committed_));
     leases.swap(leases_);
-    dropped.swap(dropped_);
+    const auto removed =
+        dropped_.begin() + static_cast<std::ptrdiff_t>(std::min(dropped_.size(), removals_per_flush_));
+    dropped.assign(dropped_.begin(), removed);
+    dropped_.erase(dropped_.begin(), removed);
     system.swap(system_);
-    dirty_ = false;
+    dirty_ = !dropped_.empty();
+    if (dirty_) meta.compaction_done = false;
   }
   points_.after_start.hit();
   leveldb::WriteBatch batch;
@@ -140,6 +162,7 @@ Result<std::uint64_t> Backend::flush() {
   for (const auto& item : items) pending_bytes_ -= staged_bytes(*item);
   staged_.erase(staged_.begin(), staged_.begin() + static_cast<std::ptrdiff_t>(items.size()));
   committed_ -= items.size();
+  removals_pending_ -= dropped.size();
   return meta.applied_index;
 }
 

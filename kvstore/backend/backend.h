@@ -8,6 +8,9 @@
 // whole commits at a time: after a crash LevelDB holds the state of some applied index, and the log has the
 // rest.
 //
+// What a compaction dropped is removed a little with each flush, in the order in which it was dropped, so
+// that a flush stays short; until all of it is, the recorded meta says that the compaction is not done.
+//
 // Every flush is synced: LevelDB's log reader steps over a damaged block, so that of several unsynced batches
 // an earlier one could be lost and a later one kept.
 //
@@ -76,7 +79,8 @@ class Backend final : public ValueReader {
     FileSystem* fs = nullptr;  // null: the operating system's; outlives the Backend and its snapshots
     BackgroundWork background = BackgroundWork::kThread;
     std::size_t write_buffer_bytes = std::size_t{8} << 20;  // at least 64 KiB
-    Failpoints* failpoints = nullptr;                       // may be null; outlives the Backend
+    std::size_t removals_per_flush = 1000;
+    Failpoints* failpoints = nullptr;  // may be null; outlives the Backend
   };
   // Errors: kDataLoss: LevelDB finds its files corrupt, they are of another format, or of a snapshot that was
   // not received to its end.
@@ -108,6 +112,12 @@ class Backend final : public ValueReader {
   // is final: the store stops.
   Result<std::uint64_t> flush();
   bool has_committed() const;
+  // Versions dropped whose removal is not yet durable.
+  std::size_t removals_pending() const;
+  // One flush is enough for them, and would do more.
+  bool takes_removals() const;
+  // Of what was committed, a compaction or its removals are not done.
+  bool compacting() const;
   // Memory held by what is not yet flushed.
   std::size_t pending_bytes() const;
 
@@ -138,12 +148,14 @@ class Backend final : public ValueReader {
   std::size_t committed_ = 0;
   std::size_t pending_bytes_ = 0;
   std::vector<LeaseChange> leases_;
-  std::vector<FullRevision> dropped_;
+  std::deque<FullRevision> dropped_;
+  std::size_t removals_pending_ = 0;  // dropped_ and those of the flush under way
   using SystemChanges = std::map<std::string, std::optional<std::string>, std::less<>>;
   SystemChanges system_staged_;
   SystemChanges system_;
   BackendMeta meta_;
   bool dirty_ = false;
+  std::size_t removals_per_flush_ = 0;
   std::shared_ptr<BackendDb> db_;
 };
 

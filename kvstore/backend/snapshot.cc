@@ -118,6 +118,30 @@ Result<void> BackendSnapshot::load(const Backend::Loader& loader) const {
   return ParallelLoad(*this, bytes, loader.threads).run(loader.versions);
 }
 
+// ---- VersionScan
+
+VersionScan::VersionScan(std::shared_ptr<const BackendSnapshot> snapshot)
+    : snapshot_(std::move(snapshot)), it_(snapshot_->iterator()) {
+  it_->Seek(slice({&record::kVersionPrefix, 1}));
+  snapshot_->db_->drain();
+}
+
+VersionScan::~VersionScan() {
+  it_.reset();
+  snapshot_->db_->drain();
+}
+
+Result<bool> VersionScan::next(std::size_t max, const Visit& visit) {
+  for (; max > 0 && it_->Valid() && it_->key()[0] == record::kVersionPrefix; it_->Next(), --max) {
+    const DecodedVersion v = TRY(record::parse_version(view(it_->key()), view(it_->value())));
+    visit(v.fields, v.key, v.value);
+  }
+  const auto s = it_->status();
+  snapshot_->db_->drain();
+  if (!s.ok()) return db_error(s);
+  return max == 0;
+}
+
 // ---- SnapshotStream
 
 struct SnapshotStream::Mark {

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,9 +49,25 @@ class BackendSnapshot {
  private:
   friend class Backend;
   friend class SnapshotStream;
+  friend class VersionScan;
   const std::shared_ptr<BackendDb> db_;
   const leveldb::Snapshot* const snapshot_;
   BackendMeta meta_;
+};
+
+// Walks over the versions of a snapshot, some at a time. Thread rule: one thread at a time.
+class VersionScan {
+ public:
+  using Visit = std::function<void(const ItemFields& fields, std::string_view key, std::string_view value)>;
+  explicit VersionScan(std::shared_ptr<const BackendSnapshot> snapshot);
+  ~VersionScan();
+  // Hands over the next `max` versions, in rising revision order; false: there are no more. The views are
+  // valid during the call. kDataLoss when a record does not decode.
+  Result<bool> next(std::size_t max, const Visit& visit);
+
+ private:
+  const std::shared_ptr<const BackendSnapshot> snapshot_;
+  std::unique_ptr<leveldb::Iterator> it_;
 };
 
 // The bytes of a snapshot. Thread rule: one thread at a time.

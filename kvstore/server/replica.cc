@@ -93,7 +93,8 @@ void Replica::snapshot_sent(raft::NodeId to, bool delivered) {
 
 bool Replica::may_compact() const {
   const bool held = compaction_hold_ && compaction_hold_->load(std::memory_order_acquire);
-  return mvcc_->state->compacting() && !held && mvcc_->backend->pending_bytes() < kBackendBytesMax;
+  return mvcc_->state->compacting() && !held && compaction_keys_ < options_.compaction_keys_per_flush &&
+         mvcc_->backend->takes_removals();
 }
 
 bool Replica::busy() const {
@@ -328,6 +329,7 @@ void Replica::flushed(const Result<std::uint64_t>& index) {
     return;
   }
   durable_ = std::max(durable_, raft::Index(*index));
+  finish_compaction();
   for (auto& m : std::exchange(snapshots_wanted_, {})) send_snapshot(std::move(m));
 }
 

@@ -126,9 +126,12 @@ struct ReplicaOptions {
   AutoCompaction auto_compaction = AutoCompaction::kOff;
   Duration auto_compaction_period{};       // kPeriodic
   Revision auto_compaction_revisions = 0;  // kRevision
+  // A compaction goes on by so many keys at once. The flushes set its pace: so many between two of them,
+  // fewer where there is much to be removed.
   std::size_t compaction_keys_per_step = 1000;
+  std::size_t compaction_keys_per_flush = 8000;
   Duration slow_apply = std::chrono::milliseconds(100);  // what takes longer is logged; 0: nothing is
-  std::uint64_t hash_every = 64;  // entries between two hashes that are compared
+  std::uint64_t hash_every = 64;                         // entries between two hashes that are compared
 
   bool in_memory_backend = false;                       // tests: LevelDB in memory
   BackgroundWork background = BackgroundWork::kThread;  // of LevelDB; the simulator: kDrained
@@ -191,6 +194,8 @@ class Replica {
   Result<std::uint64_t> flush();  // any thread
   void flushed(const Result<std::uint64_t>& index);
   void flush_now() { flushed(flush()); }
+  // Any thread: a compaction has versions to remove. It goes on with the flushes: soon, where nobody waits.
+  bool compacting() const { return published_.mvcc()->backend->compacting(); }
   // Any thread: makes the log's next segment ahead of time.
   Result<void> prepare_spare();
 
@@ -290,6 +295,7 @@ class Replica {
   void save_members();
   void save_record(std::string_view name, std::string bytes);
   void run_compaction();
+  void finish_compaction();
 
   // ---- requests (replica_requests.cc)
   Result<void> admit(const Pending& p);
@@ -416,7 +422,7 @@ class Replica {
   std::multiset<LeaseId> checkpointing_;  // likewise
   MonoTime next_checkpoint_{};
   bool was_full_ = false;  // the quota was exceeded since the alarm was last cleared
-  MonoTime room_at_{};  // when there will have been room for long enough to end the alarm
+  MonoTime room_at_{};     // when there will have been room for long enough to end the alarm
   MonoTime next_alarm_{};
 
   // ---- members
@@ -450,6 +456,7 @@ class Replica {
   MonoTime next_sizes_{};
   MonoTime next_timeouts_{};
   std::shared_ptr<std::atomic<bool>> compaction_hold_;  // no version is dropped while it is true
+  std::size_t compaction_keys_ = 0;                     // looked at since the last flush
   struct RevisionAt {
     MonoTime at{};
     Revision revision = 0;

@@ -442,10 +442,20 @@ void Replica::run_compaction() {
   (done ? points_.before_compact_finished : points_.before_commit_batch).hit();
   commit_effects();
   (done ? points_.after_compact_finished : points_.after_commit_batch).hit();
+  compaction_keys_ += options_.compaction_keys_per_step;
+  if (done || !may_compact()) want_flush();
   if (!done) return;
   deps_.metrics->last_compaction.Set(
       std::chrono::duration<double>(deps_.clock->wall().time_since_epoch()).count());
   deps_.logger.info("compaction done", {{"revision", state.compacted().load()}});
+}
+
+// After a flush: the compaction goes on, or whoever waits for its end is told.
+void Replica::finish_compaction() {
+  compaction_keys_ = 0;
+  const bool removing = mvcc_->backend->removals_pending() > 0;
+  if (removing) want_flush();
+  if (removing || mvcc_->state->compacting()) return;
   for (auto& p : std::exchange(compact_waiters_, {})) {
     p->outcome.applied = applied_;
     p->finish();

@@ -143,6 +143,7 @@ Result<void> Replica::install(const raft::SnapshotMeta& meta) {
   durable_ = meta.index;
   to_apply_.clear();
   compaction_hold_.reset();
+  compaction_keys_ = 0;
   effects_ = {};
   entry_bytes_.clear();
   log_bytes_ = 0;

@@ -39,11 +39,10 @@ class ReplicatedStore::Impl {
 
   // On the store's thread, also while it recovers. What a compaction says goodbye to is hashed first.
   HashMemory::Hold remember_hash(Revision before, Revision revision) {
-    if (!replica) return nullptr;
+    if (!thread) return nullptr;
     auto hold = hashes->begin(revision);
-    boost::asio::post(*workers, [memory = hashes, mvcc = published().mvcc(), before, revision, hold] {
-      memory->compute(mvcc, before, revision, hold);
-    });
+    thread->background(
+        HashMemory::compute(hashes, *options.clock, published().mvcc(), before, revision, hold));
     return hold;
   }
 

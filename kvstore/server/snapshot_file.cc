@@ -13,6 +13,8 @@
 namespace keelson::kvstore {
 namespace {
 
+constexpr std::size_t kVersionsAtOnce = 10000;
+
 class ExportReader final : public SnapshotReader {
  public:
   ExportReader(std::shared_ptr<const void> keep, Executor workers, std::unique_ptr<EtcdExport> file)
@@ -74,31 +76,36 @@ Result<HashKv> hash_versions(Backend& backend, const State& state, Revision revi
   if (revision == 0) revision = meta.revision;
   if (revision > meta.revision) return fail(future_revision_error());
   if (revision < meta.compacted) return fail(compacted_error());
-  return hash_versions(pictures, meta.compacted, revision);
+  VersionHash hash(pictures, meta.compacted, revision);
+  while (TRY(hash.next(kVersionsAtOnce))) {
+  }
+  return hash.hash();
 }
 
-Result<HashKv> hash_versions(const Pictures& pictures, Revision compacted, Revision revision) {
-  HashKv out;
-  out.compact_revision = compacted;
-  out.hash_revision = revision;
-  out.hash = crc32c(0, "key");  // the bucket's name
-  std::string value;
-  Backend::Loader loader;
-  loader.lease = [](LeaseId, std::int64_t, std::int64_t) {};
-  loader.version = [&](const ItemFields& f, std::string_view key, std::string_view bytes) {
-    if (f.rev.main > revision) return;
-    // Compacted, dropped already or not: it counts where a reader at `revision` sees it.
-    if (f.rev.main <= compacted &&
-        (f.tombstone || !seen_at(pictures.versions->view(), key, f.rev, revision))) {
-      return;
-    }
-    out.hash = crc32c(out.hash, etcd_schema::revision_key(f.rev, f.tombstone));
-    value.clear();
-    etcd_schema::append_key_value(value, f, key, bytes);
-    out.hash = crc32c(out.hash, value);
-  };
-  TRY(pictures.snapshot->load(loader));
-  return out;
+VersionHash::VersionHash(Pictures pictures, Revision compacted, Revision revision)
+    : pictures_(std::move(pictures)), scan_(pictures_.snapshot) {
+  hash_.compact_revision = compacted;
+  hash_.hash_revision = revision;
+  hash_.hash = crc32c(0, "key");  // the bucket's name
+}
+
+Result<bool> VersionHash::next(std::size_t versions) {
+  return scan_.next(versions, [&](const ItemFields& f, std::string_view key, std::string_view value) {
+    add(f, key, value);
+  });
+}
+
+void VersionHash::add(const ItemFields& f, std::string_view key, std::string_view value) {
+  if (f.rev.main > hash_.hash_revision) return;
+  // Compacted, dropped already or not: it counts where a reader at the revision sees it.
+  if (f.rev.main <= hash_.compact_revision &&
+      (f.tombstone || !seen_at(pictures_.versions->view(), key, f.rev, hash_.hash_revision))) {
+    return;
+  }
+  hash_.hash = crc32c(hash_.hash, etcd_schema::revision_key(f.rev, f.tombstone));
+  value_.clear();
+  etcd_schema::append_key_value(value_, f, key, value);
+  hash_.hash = crc32c(hash_.hash, value_);
 }
 
 }  // namespace keelson::kvstore

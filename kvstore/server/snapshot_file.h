@@ -32,7 +32,22 @@ struct Pictures {
   SnapshotPtr versions;
 };
 Result<Pictures> matching_pictures(Backend& backend, const State& state);
-// The hash of these as of `revision`, for who has compacted up to `compacted`.
-Result<HashKv> hash_versions(const Pictures& pictures, Revision compacted, Revision revision);
+
+// The hash of these as of `revision`, for who has compacted up to `compacted`, some versions at a time.
+// Thread rule: one thread at a time.
+class VersionHash {
+ public:
+  VersionHash(Pictures pictures, Revision compacted, Revision revision);
+  // Blocking. False: those were all.
+  Result<bool> next(std::size_t versions);
+  const HashKv& hash() const { return hash_; }
+
+ private:
+  void add(const ItemFields& f, std::string_view key, std::string_view value);
+  const Pictures pictures_;
+  VersionScan scan_;
+  HashKv hash_;
+  std::string value_;
+};
 
 }  // namespace keelson::kvstore

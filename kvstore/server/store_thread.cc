@@ -10,6 +10,9 @@
 namespace keelson::kvstore {
 namespace {
 constexpr Duration kFlushEvery = std::chrono::milliseconds(500);
+// Between the flushes of a compaction beside which others write: its removals must not keep disk and
+// processor from them.
+constexpr Duration kCompactionPause = std::chrono::milliseconds(20);
 constexpr std::size_t kBatchBytesMax = 4 << 20;  // a burst of large values must not make one huge write
 // Who has more requests, or entries from the leader, than this at once, or a slow disk, is better served by a
 // thread beside the connections': they read and answer meanwhile.
@@ -254,6 +257,7 @@ Task<> StoreThread::tick_loop() {
 }
 
 Task<> StoreThread::flush_loop() {
+  std::uint64_t before = 0;
   for (;;) {
     if (auto r = replica_.prepare_spare(); !r) logger_.warn("no spare log segment", {{"error", r.error()}});
     co_await flush_wanted_.wait_until(clock_, clock_.now() + kFlushEvery);
@@ -262,6 +266,9 @@ Task<> StoreThread::flush_loop() {
     const bool ok = flushed.has_value();
     post([flushed = std::move(flushed)](Replica& r) { r.flushed(flushed); });
     if (!ok) co_return;
+    const std::uint64_t applied = replica_.published().applied();
+    if (replica_.compacting() && applied != before) co_await clock_.sleep_for(kCompactionPause);
+    before = applied;
   }
 }
 

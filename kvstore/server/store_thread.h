@@ -48,6 +48,8 @@ class StoreThread : public std::enable_shared_from_this<StoreThread> {
   void messages(std::vector<raft::Message> several);
   // Runs `call` on the store thread; dropped once it stops.
   void post(std::function<void(Replica&)> call);
+  // Runs `task` beside the flushes until stop(), which cancels it. It may block for moments.
+  void background(Task<> task) { background_tasks_.spawn(background_.get_executor(), std::move(task)); }
   // Something wants to be flushed now.
   void flush_soon() { flush_wanted_.set(); }
   std::optional<Error> failed() const;

@@ -12,7 +12,9 @@ TEST(BackendCrash, PowerLossLeavesTheStateOfSomeAppliedIndex) {
     Rng rng(seed);
     std::uint64_t durable = 0;
     for (int life = 0; life < 12; ++life) {
-      auto m = Machine::open(drained(fs, "db"));
+      auto options = drained(fs, "db");
+      options.removals_per_flush = 1 + rng.below(20);
+      auto m = Machine::open(options);
       ASSERT_TRUE(m) << "seed " << seed << " life " << life << ": " << m.error().message;
       ASSERT_GE((*m)->meta.applied_index, durable) << "seed " << seed << " life " << life;
       durable = (*m)->meta.applied_index;
