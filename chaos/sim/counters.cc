@@ -46,7 +46,8 @@ std::string_view count_name(Count c) {
                                                                    "disks wiped",
                                                                    "states diverged",
                                                                    "refused to open",
-                                                                   "logs repaired"};
+                                                                   "logs repaired",
+                                                                   "snapshots refused"};
   return kNames[static_cast<std::size_t>(c)];
 }
 

@@ -98,7 +98,8 @@ class SimMember final : public Endpoint {
   raft::Index opened_at;  // applied when it was opened: nobody looked on until there
   std::uint64_t seen_installs = 0;
   std::uint64_t seen_repairs = 0;
-  bool repairing = false;  // its log, from the others: until then it keeps its damage
+  std::uint64_t seen_refused = 0;  // snapshots
+  bool repairing = false;          // its log, from the others: until then it keeps its damage
   raft::Membership seen_membership;
 
  private:
