@@ -77,8 +77,10 @@ class ReplicatedStore::Impl {
     const SnapshotPtr snapshot = mvcc->state->snapshot();
     return read_range(snapshot->view(), mvcc->state->read_context(), request);
   }
-  // Nothing has to be waited for: everything acknowledged to anybody is published here.
-  bool may_read_now(bool serializable) const { return serializable || published().alone(); }
+  // Everything acknowledged to anybody is published here.
+  bool linearizable_now() const { return published().alone() && !thread->stuck(); }
+  // Nothing has to be waited for.
+  bool may_read_now(bool serializable) const { return serializable || linearizable_now(); }
 };
 
 namespace {
@@ -210,7 +212,7 @@ Task<Result<RangeResult>> ReplicatedStore::range(RangeRequest request, Identity 
 
 Task<Result<void>> ReplicatedStore::linearize() {
   if (auto why = impl_->published().refusal()) co_return std::unexpected(*why);
-  if (impl_->published().alone()) co_return Result<void>();
+  if (impl_->linearizable_now()) co_return Result<void>();
   auto p = std::make_shared<Pending>();
   p->op = Pending::Op::kRead;
   CO_TRY(co_await impl_->submit(std::move(p)));

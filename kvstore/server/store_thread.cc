@@ -248,9 +248,16 @@ void StoreThread::watch_ends() {
 }
 
 Task<> StoreThread::tick_loop() {
+  int missed = 0;  // ticks that the store thread did not take up
   for (;;) {
     co_await clock_.sleep_for(replica_.options().tick);
     std::unique_lock lock(mu_);
+    missed = input_.tick ? missed + 1 : 0;
+    const bool stuck = missed >= replica_.options().election_ticks;
+    if (stuck_.exchange(stuck) != stuck) {
+      logger_.warn(stuck ? "the store's thread stands still; linearizable reads wait for it"
+                         : "the store's thread goes on");
+    }
     input_.tick = true;
     wake(std::move(lock));
   }

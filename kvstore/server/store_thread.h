@@ -54,6 +54,9 @@ class StoreThread : public std::enable_shared_from_this<StoreThread> {
   void flush_soon() { flush_wanted_.set(); }
   std::optional<Error> failed() const;
   bool ready() const { return ready_.load(std::memory_order_acquire); }
+  // The store thread has not moved for an election timeout: its disk hangs. Who then answered reads at once
+  // would call a member well that can write nothing.
+  bool stuck() const { return stuck_.load(std::memory_order_relaxed); }
 
  private:
   struct Input {
@@ -97,6 +100,7 @@ class StoreThread : public std::enable_shared_from_this<StoreThread> {
       0;  // so many turns are the store thread's, since much came at once, or the other has much to do
   Duration usual_turn_{};  // what a turn with requests or entries took of late
   std::atomic<bool> ready_{false};
+  std::atomic<bool> stuck_{false};
   bool removed_told_ = false;
   bool failure_told_ = false;
   std::thread store_thread_;

@@ -4,6 +4,7 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <future>
 #include <map>
 #include <set>
 
@@ -373,6 +374,36 @@ TEST_F(ReplicatedStoreTest, HashesOfCompactedRevisionsAreRemembered) {
   const auto newest = run(store_->hash_kv(0));
   ASSERT_TRUE(newest);
   EXPECT_EQ(newest->compact_revision, 61);
+}
+
+// A disk that hangs: a member that is alone must not go on calling itself well.
+TEST_F(ReplicatedStoreTest, LinearizableReadsWaitForAStoreThreadThatHangs) {
+  std::promise<void> go_on;
+  Failpoints points({.sleep = [wait = go_on.get_future().share()](Duration) { wait.wait(); },
+                     .panic = [](const std::string&) { std::abort(); },
+                     .print = [](const std::string&) {},
+                     .random = [] { return 0.0; }});
+  options_.failpoints = &points;
+  options_.member.tick = 1ms;
+  open();
+  ASSERT_TRUE(put("k", "old"));
+  RangeRequest linearizable;
+  linearizable.key = "k";
+  RangeRequest serializable = linearizable;
+  serializable.serializable = true;
+  EXPECT_TRUE(run(store_->range(linearizable)));
+  ASSERT_TRUE(points.enable("raftBeforeSave", "1*sleep(1)"));
+  std::thread writer([&] { EXPECT_TRUE(put("k", "new")); });
+  const MonoTime until = clock_.now() + 30s;
+  while (store_->range_now(linearizable) && clock_.now() < until) std::this_thread::yield();
+  EXPECT_FALSE(store_->range_now(linearizable));
+  EXPECT_TRUE(store_->range_now(serializable));
+  go_on.set_value();
+  writer.join();
+  const auto after = run(store_->range(linearizable));
+  ASSERT_TRUE(after && after->kvs.size() == 1);
+  EXPECT_EQ(after->kvs[0].value.view(), "new");
+  close();
 }
 
 }  // namespace
