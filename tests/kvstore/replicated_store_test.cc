@@ -395,7 +395,11 @@ TEST_F(ReplicatedStoreTest, LinearizableReadsWaitForAStoreThreadThatHangs) {
   ASSERT_TRUE(points.enable("raftBeforeSave", "1*sleep(1)"));
   std::thread writer([&] { EXPECT_TRUE(put("k", "new")); });
   const MonoTime until = clock_.now() + 30s;
-  while (store_->range_now(linearizable) && clock_.now() < until) std::this_thread::yield();
+  const auto wait = [&](auto&& unmet) {
+    while (unmet() && clock_.now() < until) std::this_thread::yield();
+  };
+  wait([&] { return points.status("raftBeforeSave")->count == 0; });  // it hangs from here on
+  wait([&] { return store_->range_now(linearizable).has_value(); });
   EXPECT_FALSE(store_->range_now(linearizable));
   EXPECT_TRUE(store_->range_now(serializable));
   go_on.set_value();
