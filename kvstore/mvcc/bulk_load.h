@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "base/mapped_allocator.h"
 #include "kvstore/mvcc/item.h"
-#include "kvstore/mvcc/mapped_allocator.h"
 #include "kvstore/mvcc/run_both.h"
 
 namespace keelson::kvstore {

@@ -6,7 +6,7 @@
 #include <new>
 
 #include "base/check.h"
-#include "kvstore/mvcc/slab_pool.h"
+#include "base/slab_pool.h"
 
 namespace keelson::kvstore {
 

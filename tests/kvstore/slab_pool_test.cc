@@ -1,4 +1,4 @@
-#include "kvstore/mvcc/slab_pool.h"
+#include "base/slab_pool.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "kvstore/mvcc/slab_pool.h"
+#include "base/slab_pool.h"
 
 #include <sys/mman.h>
 
@@ -8,7 +8,7 @@
 
 #include "base/check.h"
 
-namespace keelson::kvstore {
+namespace keelson {
 namespace {
 
 constexpr std::size_t kChunkBytes = std::size_t{2} << 20;
@@ -174,4 +174,4 @@ void SlabPool::give_back(Slab* slab) {
   released_.push_back(slab);
 }
 
-}  // namespace keelson::kvstore
+}  // namespace keelson

@@ -20,7 +20,7 @@
 #include <mutex>
 #include <vector>
 
-namespace keelson::kvstore {
+namespace keelson {
 
 class SlabPool {
  public:
@@ -60,4 +60,4 @@ class SlabPool {
   std::vector<void*> released_;  // slabs whose memory the system has
 };
 
-}  // namespace keelson::kvstore
+}  // namespace keelson

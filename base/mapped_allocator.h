@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <new>
 
-namespace keelson::kvstore {
+namespace keelson {
 
 template <class T>
 struct MappedAllocator {
@@ -36,4 +36,4 @@ struct MappedAllocator {
   bool operator==(const MappedAllocator&) const = default;
 };
 
-}  // namespace keelson::kvstore
+}  // namespace keelson
