@@ -1,18 +1,21 @@
 """Which members are let in by their certificates: the addresses and names in them against where they connect from, the common names and
 host names that flags allow. An etcd says it in the same words (long_*)."""
+import shutil
+
 from harness import check, run, wait_for
-from store_cluster import StoreCluster
+from store_cluster import StoreCluster, make_certificates
 
 REJECTED = "rejected connection on peer endpoint"
 
 
-def certificate(cluster, name, subject_names, cn="member"):
+def certificate(cluster, name, subject_names, cn="member", ca="ca"):
     """A certificate of the cluster's CA for connecting to members. -> flags that present it."""
     pki = cluster.pki
     run(["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={cn}",
          "-keyout", pki / f"{name}.key", "-out", pki / f"{name}.csr"])
-    (pki / f"{name}.ext").write_text(f"subjectAltName={subject_names}\nextendedKeyUsage=serverAuth,clientAuth\n")
-    run(["openssl", "x509", "-req", "-in", pki / f"{name}.csr", "-CA", pki / "ca.crt", "-CAkey", pki / "ca.key", "-CAcreateserial",
+    (pki / f"{name}.ext").write_text(f"subjectAltName={subject_names}\nextendedKeyUsage=serverAuth,clientAuth\n"
+                                        "subjectKeyIdentifier=none\nauthorityKeyIdentifier=none\n")
+    run(["openssl", "x509", "-req", "-in", pki / f"{name}.csr", "-CA", pki / f"{ca}.crt", "-CAkey", pki / f"{ca}.key", "-CAcreateserial",
          "-days", "30", "-extfile", pki / f"{name}.ext", "-out", pki / f"{name}.crt"])
     return ["--peer-client-cert-file", pki / f"{name}.crt", "--peer-client-key-file", pki / f"{name}.key"]
 
@@ -38,9 +41,9 @@ def refused(kind, why, subject_names=None, flags=(), both_ways=False):
         cluster.__exit__(None, None, None)
 
 
-def accepted(subject_names, flags=()):
+def accepted(subject_names, flags=(), cn="friend"):
     cluster = StoreCluster("keelson", members=3)
-    cluster.flags += [*certificate(cluster, "friend", subject_names, cn="friend"), *flags]
+    cluster.flags += [*certificate(cluster, "friend", subject_names, cn=cn), *flags]
     with cluster:
         cluster.ctl("put", "a", "1")
         check(not any(REJECTED in m.log.read_text() for m in cluster.members), "nobody was rejected")
@@ -64,6 +67,23 @@ def test_what_fits_is_let_in():
     accepted("IP:127.0.0.9", ["--peer-skip-client-san-verification"])
     accepted("IP:127.0.0.1,DNS:member.invalid", ["--peer-cert-allowed-cn", "member,friend"])
     accepted("IP:127.0.0.1,DNS:*.members.invalid", ["--peer-cert-allowed-hostname", "a.members.invalid,localhost"])
+
+
+def test_a_certificate_named_as_its_authority():
+    """OpenSSL takes it for self-signed where no key identifier says otherwise; etcd does not."""
+    accepted("IP:127.0.0.1", cn="store-ca")
+    cluster = StoreCluster("keelson", members=2)
+    other = make_certificates(cluster.folder / "other")
+    for end in ("crt", "key"):
+        shutil.copy(other / f"ca.{end}", cluster.pki / f"other.{end}")
+    cluster.flags += certificate(cluster, "stranger", "IP:127.0.0.1", cn="store-ca", ca="other")
+    try:
+        for m in cluster.members:
+            m.start(cluster.initial_cluster())
+        for m in cluster.members:
+            wait_for(f"{m.name} to reject it", lambda m=m: said(m, REJECTED, "self-signed certificate"), 20)
+    finally:
+        cluster.__exit__(None, None, None)
 
 
 def names_must_be_allowed(kind):
