@@ -212,6 +212,8 @@ class Replica {
   const Published& published() const { return published_; }  // any thread
   WatchHub& hub() { return hub_; }                           // any thread
   const ReplicaOptions& options() const { return options_; }
+  // After which requests are given up.
+  Duration request_timeout() const { return request_timeout_; }
   // A step may be made to pause.
   bool may_pause() const { return points_.enabled; }
   std::uint64_t id() const { return id_; }

@@ -259,7 +259,14 @@ Task<> StoreThread::tick_loop() {
                          : "the store's thread goes on");
     }
     input_.tick = true;
+    // What waits in the mailbox was never proposed.
+    std::vector<PendingPtr> late;
+    if (missed * replica_.options().tick >= replica_.request_timeout()) late.swap(input_.requests);
     wake(std::move(lock));
+    for (auto& p : late) {
+      p->outcome.error = timeout_error();
+      p->finish();
+    }
   }
 }
 

@@ -11,6 +11,9 @@
 // Replica changes hands under mu_. With other members only where the transport's threads are not the
 // clients': what a leader sends must not wait for its own fsync.
 //
+// While the disk hangs nobody can look at requests: after the request timeout the background thread answers
+// those that were not taken up, so that clients (above all those that keep leases alive) go to another member.
+//
 // Thread rule: any thread, but for start() and stop().
 #pragma once
 
