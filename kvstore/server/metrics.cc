@@ -57,6 +57,8 @@ StoreMetrics::StoreMetrics(std::shared_ptr<prometheus::Registry> r)
       snapshots_sent(counter(*r, "keelson_store_snapshots_sent_total", "Snapshots sent to other members.")),
       snapshots_installed(
           counter(*r, "keelson_store_snapshots_installed_total", "Snapshots taken over from a leader.")),
+      log_repairs(counter(*r, "keelson_store_log_repairs_total",
+                          "How often a damaged log was repaired.")),
       leases_renewed(counter(*r, "etcd_debugging_lease_renewed_total", "Leases kept alive here, as leader.")),
       leases_expired(
           counter(*r, "etcd_debugging_server_lease_expired_total", "Leases found expired, as leader.")),

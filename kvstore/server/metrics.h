@@ -41,6 +41,7 @@ class StoreMetrics {
   prometheus::Counter& heartbeat_failures;
   prometheus::Counter& snapshots_sent;
   prometheus::Counter& snapshots_installed;
+  prometheus::Counter& log_repairs;
   prometheus::Counter& leases_renewed;
   prometheus::Counter& leases_expired;
   prometheus::Counter& leases_granted;

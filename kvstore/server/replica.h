@@ -442,6 +442,7 @@ class Replica {
   raft::Index hash_warned_;
   MonoTime next_hash_{};
   MonoTime next_corrupt_{};
+  MonoTime next_refusal_log_{};  // raft asks again with every heartbeat
   std::uint64_t snapshots_refused_ = 0;
 
   // ---- log and backend

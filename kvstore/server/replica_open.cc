@@ -216,6 +216,7 @@ Result<void> Replica::identify(bool known, const raft::WalRecovery& found, Membe
   if (!found.damaged) {
     if (found.damage.empty()) return {};
     ++repairs_;
+    deps_.metrics->log_repairs.Increment();
     deps_.logger.warn("write-ahead log was damaged and is mended: nothing of it is missing",
                       {{"damage", found.damage}});
     return {};

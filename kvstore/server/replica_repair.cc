@@ -101,6 +101,7 @@ void Replica::end_repair(raft::WalRecovery mended, const char* from) {
                      {"last", mended.last.value()},
                      {"seconds", std::chrono::duration<double>(now() - repair->since()).count()}});
   ++repairs_;
+  deps_.metrics->log_repairs.Increment();
   start_node(restored(mended, cluster_.raft));
 }
 

@@ -12,6 +12,7 @@
 
 namespace keelson::kvstore {
 namespace {
+constexpr Duration kRefusalLogEvery = std::chrono::seconds(10);
 
 class Source final : public raft::SnapshotSource {
  public:
@@ -91,7 +92,10 @@ Result<void> Replica::check_undisputed() {
 void Replica::send_snapshot(raft::Message message) {
   auto snapshot = mvcc_->backend->snapshot();
   const auto give_up = [&](const Error& why) {
-    deps_.logger.warn("no snapshot for a member", {{"to", id_text(message.to.value())}, {"error", why}});
+    if (now() >= next_refusal_log_) {
+      next_refusal_log_ = now() + kRefusalLogEvery;
+      deps_.logger.warn("no snapshot for a member", {{"to", id_text(message.to.value())}, {"error", why}});
+    }
     node_->report_snapshot(message.to, false);
   };
   if (auto r = check_undisputed(); !r) return give_up(r.error());

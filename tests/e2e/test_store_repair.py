@@ -42,6 +42,7 @@ def test_three_members():
                 if said(victim, FROM_OTHERS):
                     break
             check(said(victim, FROM_OTHERS), f"no log was mended from the others in {TRIES} tries")
+            check("keelson_store_log_repairs_total 1" in victim.get("/metrics"), "the repair is counted")
         for m in cluster.members:
             check(m.alive() and not said(m, "differs from a quorum"), f"{m.name} is not as the others")
 
