@@ -128,7 +128,7 @@ void StoreThread::messages(std::vector<raft::Message> several) {
   std::unique_lock lock(mu_);
   if (stopping_) return;
   std::ranges::move(several, std::back_inserter(input_.messages));
-  if (transport_apart_ && idle() && may_take_messages()) {
+  if (transport_apart_ && may_take_messages() && idle(entries_of(input_.messages) > 0)) {
     Input input;
     std::swap(input.messages, input_.messages);
     work(std::move(lock), std::move(input));
@@ -145,14 +145,15 @@ void StoreThread::post(std::function<void(Replica&)> call) {
 }
 
 // REQUIRES: mu_ is held.
-bool StoreThread::idle() const {
-  return ready() && waiting_ && !working_ && crowded_turns_ == 0 && usual_turn_ < kHelpMax &&
+bool StoreThread::idle(bool writes) const {
+  return ready() && waiting_ && !working_ && crowded_turns_ == 0 && (!writes || usual_turn_ < kHelpMax) &&
          !replica_.may_pause();
 }
 
 // REQUIRES: mu_ is held.
 bool StoreThread::may_help(const Pending& p) const {
-  return p.executor.has_value() && (transport_apart_ || replica_.published().alone()) && idle();
+  const bool writes = p.op != Pending::Op::kRead;
+  return p.executor.has_value() && (transport_apart_ || replica_.published().alone()) && idle(writes);
 }
 
 // If the executor is held up meanwhile, the next tick calls the store thread, which takes the requests.
@@ -175,7 +176,7 @@ bool StoreThread::may_take_messages() const {
 }
 
 // Works on `input` and the few messages that come meanwhile; the rest is the store thread's.
-// REQUIRES: idle().
+// REQUIRES: idle() for `input`.
 void StoreThread::work(std::unique_lock<std::mutex> lock, Input input) {
   more_ = turn(lock, std::move(input));
   for (int i = 0; i < kMoreTurnsMax && !more_ && !stopping_ && may_take_messages(); ++i) {
@@ -221,7 +222,7 @@ bool StoreThread::turn(std::unique_lock<std::mutex>& lock, Input input) {
   lock.lock();
   working_ = false;
   if (writes > kHelpWritesMax) crowded_turns_ = kCrowdedTurns;
-  if (writes > 0 && crowded_turns_ > 0) --crowded_turns_;
+  if (crowded_turns_ > 0) --crowded_turns_;
   if (writes > 0) usual_turn_ += (took - usual_turn_) / 8;
   return more;
 }

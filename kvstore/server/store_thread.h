@@ -12,7 +12,8 @@
 // clients': what a leader sends must not wait for its own fsync.
 //
 // While the disk hangs nobody can look at requests: after the request timeout the background thread answers
-// those that were not taken up, so that clients (above all those that keep leases alive) go to another member.
+// those that were not taken up, so that clients (above all those that keep leases alive) go to another
+// member.
 //
 // Thread rule: any thread, but for start() and stop().
 #pragma once
@@ -74,7 +75,7 @@ class StoreThread : public std::enable_shared_from_this<StoreThread> {
   void feed(Input& input);
   void watch_ends();
   void wake(std::unique_lock<std::mutex> lock);
-  bool idle() const;
+  bool idle(bool writes) const;
   bool may_help(const Pending& p) const;
   bool may_take_messages() const;
   void help();
