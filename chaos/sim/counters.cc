@@ -46,8 +46,7 @@ std::string_view count_name(Count c) {
                                                                    "disks wiped",
                                                                    "states diverged",
                                                                    "refused to open",
-                                                                   "logs repaired",
-                                                                   "snapshots refused"};
+                                                                   "logs repaired"};
   return kNames[static_cast<std::size_t>(c)];
 }
 

@@ -55,7 +55,6 @@ enum class Count : std::uint8_t {
   // What became of damage.
   kRefusedToOpen,
   kLogsRepaired,
-  kSnapshotsRefused,  // by a member that is in doubt
   kCount,
 };
 inline constexpr std::size_t kCounts = static_cast<std::size_t>(Count::kCount);

@@ -122,7 +122,6 @@ bool SimMember::start() {
   seen_applied = opened_at = replica_->applied();
   seen_installs = 0;
   seen_repairs = 0;
-  seen_refused = 0;
   seen_membership = replica_->node().membership();
   if (!world_.invariants().after_restart(*this)) {
     lost = true;
@@ -297,8 +296,8 @@ void SimMember::snapshot_sent(NodeId to, bool delivered) {
 
 Result<std::unique_ptr<raft::SnapshotSink>> SimMember::receive_snapshot(const raft::Message& message) {
   if (replica_ == nullptr) return fail(Code::kUnavailable, "down");
-  // Before anybody else's hash has come to it, no sender can tell that its state is false: what this member
-  // then has would agree with it. The sender's time is over.
+  // No protocol can tell a snapshot of a false state from a true one in time. As this member has no say
+  // without it, the others may not find out who is right: the sender's time is over.
   SimMember* from = world_.member(message.from);
   if (from != nullptr && from->damage == Damage::kDiverged) {
     world_.events().after({}, [from] {

@@ -98,8 +98,7 @@ class SimMember final : public Endpoint {
   raft::Index opened_at;  // applied when it was opened: nobody looked on until there
   std::uint64_t seen_installs = 0;
   std::uint64_t seen_repairs = 0;
-  std::uint64_t seen_refused = 0;  // snapshots
-  bool repairing = false;          // its log, from the others: until then it keeps its damage
+  bool repairing = false;  // its log, from the others: until then it keeps its damage
   raft::Membership seen_membership;
 
  private:

@@ -198,30 +198,12 @@ void Operator::look_for_change() {
   if (l->replica()->applied() == last && node.term_at(last) == node.term()) in_doubt_ = false;
 }
 
-// True: a member was refused a snapshot since others disagree with the one that would send it.
-bool Operator::in_doubt_about_state() {
-  bool refused = false;
-  for (const auto& m : world_.members()) {
-    if (!m->up()) continue;
-    const std::uint64_t now = m->replica()->snapshots_refused();
-    if (now > m->seen_refused) {
-      world_.counters()[Count::kSnapshotsRefused] += now - m->seen_refused;
-      refused = true;
-    }
-    m->seen_refused = now;
-  }
-  return refused;
-}
-
-// A member whose state differs has to find out, and then to be replaced. Where the one that would decide
-// waits for a snapshot, the operator has to say who is right.
+// A member whose state differs has to find out, and then to be replaced.
 void Operator::look_for_divergence() {
-  const bool stuck = in_doubt_about_state();
   for (const auto& m : world_.members()) {
     if (m->damage != SimMember::Damage::kDiverged || m->over || m->lost) continue;
-    const bool fenced = m->up() && m->replica()->fenced();
-    if (fenced || (m->up() && stuck)) {
-      world_.note(m->name(), fenced ? "has fenced itself" : "is taken out by hand");
+    if (m->up() && m->replica()->fenced()) {
+      world_.note(m->name(), "has fenced itself");
       m->crash(false);
       m->disk().wipe();
       m->lost = true;

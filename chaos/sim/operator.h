@@ -27,7 +27,6 @@ class Operator {
   void replace_many(const raft::Membership& m);
   void churn(const raft::Membership& m);
   void look_for_divergence();
-  bool in_doubt_about_state();
   void look_for_change();
   void bury();
   void request(kvstore::PendingPtr p, Count count);

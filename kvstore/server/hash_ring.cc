@@ -94,22 +94,6 @@ HashRing::Finding HashRing::verdict(const raft::Membership& membership) {
   return worst;
 }
 
-std::vector<raft::NodeId> HashRing::disputed_by(const raft::Membership& membership) const {
-  std::map<raft::NodeId, bool> differs;  // at the newest index
-  for (auto at = hashes_.rbegin(); at != hashes_.rend() && at->first > settled_; ++at) {
-    const auto own = at->second.find(self_);
-    if (own == at->second.end()) continue;
-    for (const auto& [id, hash] : at->second) {
-      if (membership.contains(id)) differs.try_emplace(id, hash != own->second);
-    }
-  }
-  std::vector<raft::NodeId> out;
-  for (const auto& [id, differ] : differs) {
-    if (differ) out.push_back(id);
-  }
-  return out;
-}
-
 void HashRing::reset() {
   hashes_.clear();
   settled_ = {};

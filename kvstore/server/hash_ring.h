@@ -48,9 +48,6 @@ class HashRing {
   // Looks at all indexes that we and somebody else know. Once a quorum had our hash, an older index is no
   // matter of a quorum any more: who differed there may have got a snapshot since, who agreed may have left.
   Finding verdict(const raft::Membership& membership);
-  // The members whose newest hash that can be compared with ours differs, where no quorum has had ours since:
-  // they or we are wrong. verdict() comes first. Empty: ours may be relied on.
-  std::vector<raft::NodeId> disputed_by(const raft::Membership& membership) const;
   // Forgets everything: our state was replaced by a snapshot.
   void reset();
 

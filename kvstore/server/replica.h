@@ -224,8 +224,6 @@ class Replica {
   raft::Index durable() const { return durable_; }
   // Snapshots of other members that took the place of everything here, in this life.
   std::uint64_t installs() const { return installs_; }
-  // Members that got no snapshot from this one since others disagree with it (DESIGN.md §4), in this life.
-  std::uint64_t snapshots_refused() const { return snapshots_refused_; }
   // The log is damaged, and waits for what the others have of it.
   bool repairing() const { return repair_ != nullptr; }
   // Damage to the log that was mended in this life: by open() or from the others.
@@ -344,7 +342,6 @@ class Replica {
 
   // ---- snapshots and the log's length (replica_snapshot.cc)
   void send_snapshot(raft::Message message);
-  Result<void> check_undisputed();
   Result<void> install(const raft::SnapshotMeta& meta);
   void drop_unwanted_snapshot();
   void compact_log();
@@ -443,7 +440,6 @@ class Replica {
   MonoTime next_hash_{};
   MonoTime next_corrupt_{};
   MonoTime next_refusal_log_{};  // raft asks again with every heartbeat
-  std::uint64_t snapshots_refused_ = 0;
 
   // ---- log and backend
   std::deque<std::uint32_t> entry_bytes_;  // of the entries the node holds

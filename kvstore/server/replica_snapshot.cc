@@ -74,21 +74,6 @@ Result<std::unique_ptr<raft::SnapshotSink>> Replica::receive_snapshot(const raft
   return std::make_unique<Sink>(*this, std::move(*builder), std::move(options));
 }
 
-// Who installs a false state agrees with it: while another member disagrees with ours, and no quorum has said
-// who is right, nobody gets it. Where the one that waits for it is the one to say, somebody has to take one
-// of the others out.
-Result<void> Replica::check_undisputed() {
-  if (options_.faults.hash_skipped) return {};
-  if (fenced_) return fail(corrupt_error());
-  (void)hashes_.verdict(node_->membership());
-  const auto others = hashes_.disputed_by(node_->membership());
-  if (others.empty()) return {};
-  ++snapshots_refused_;
-  return fail(Code::kFailedPrecondition, "this member's state differs from that of " +
-                                             id_text(others.front().value()) +
-                                             ", and no quorum has said which is right");
-}
-
 void Replica::send_snapshot(raft::Message message) {
   auto snapshot = mvcc_->backend->snapshot();
   const auto give_up = [&](const Error& why) {
@@ -98,7 +83,6 @@ void Replica::send_snapshot(raft::Message message) {
     }
     node_->report_snapshot(message.to, false);
   };
-  if (auto r = check_undisputed(); !r) return give_up(r.error());
   if (!snapshot) return give_up(snapshot.error());
   const BackendMeta& meta = (*snapshot)->meta();
   if (message.snapshot && meta.applied_index < message.snapshot->index.value()) {

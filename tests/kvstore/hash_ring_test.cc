@@ -53,22 +53,5 @@ TEST(HashRing, WhatAQuorumHasSettledIsPast) {
   EXPECT_EQ(ring.verdict(voters({1, 2})).verdict, Verdict::kNoQuorum);  // that is new
 }
 
-TEST(HashRing, ADisputeLastsUntilItIsSettled) {
-  const auto all = voters({1, 2, 3});
-  HashRing ring(NodeId(1));
-  EXPECT_TRUE(ring.disputed_by(all).empty());
-  ring.note(Index(8), 100);
-  ring.report(NodeId(2), {Index(8), 7});
-  EXPECT_EQ(ring.disputed_by(all), std::vector{NodeId(2)});
-  EXPECT_TRUE(ring.disputed_by(voters({1, 3})).empty());  // 2 has left
-  HashRing same = ring;
-  same.note(Index(16), 101);
-  same.report(NodeId(2), {Index(16), 101});  // it was started again, and read its disk
-  EXPECT_TRUE(same.disputed_by(all).empty());
-  ring.report(NodeId(3), {Index(8), 100});
-  EXPECT_EQ(ring.verdict(all).verdict, Verdict::kTheyDiffer);
-  EXPECT_TRUE(ring.disputed_by(all).empty());
-}
-
 }  // namespace
 }  // namespace keelson::kvstore

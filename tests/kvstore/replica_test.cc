@@ -411,31 +411,5 @@ TEST(ReplicaTest, DivergedMemberIsFenced) {
   }
 }
 
-// A false state must not make itself a quorum by a snapshot.
-TEST(ReplicaTest, LeaderThatIsInDoubtSendsNoSnapshot) {
-  ReplicaCluster::Options o;
-  o.replica.keep_entries = 20;
-  o.replica.wal_segment_bytes = 16 << 10;
-  ReplicaCluster c(3, o);
-  const Id lagging = c.follower();
-  c.crash(lagging);
-  const Id leader = c.leader();
-  for (int i = 0; i < 300; ++i) ASSERT_FALSE(c.put(leader, "k", std::to_string(i)).error);
-  c.run_for(2s);
-  ASSERT_GT(c.at(leader).node().first_index().value(), 100u);
-  c.at(leader).plant_divergence("k");
-  ASSERT_FALSE(c.put(leader, "x", "1").error);
-  c.run_for(2s);
-  c.start(lagging);
-  ASSERT_TRUE(c.run_until([&] { return c.at(leader).snapshots_refused() > 0; }));
-  c.run_for(5s);
-  EXPECT_EQ(c.at(lagging).installs(), 0u);
-  EXPECT_FALSE(c.at(leader).fenced());
-  // Its operator says who is right.
-  const Id other = 6 - leader - lagging;
-  ASSERT_FALSE(c.change(leader, {MemberChange::Op::kRemove, other, {}}).error);
-  EXPECT_TRUE(c.run_until([&] { return c.at(lagging).installs() == 1; }));
-}
-
 }  // namespace
 }  // namespace keelson::kvstore
