@@ -30,6 +30,16 @@ class KubeApiServer(ApiServer):
         wait_for("kube-apiserver to be ready", self.ready, 90)
         return self
 
+    def lists(self):
+        """-> the paths of all lists it has now."""
+        groups = ["/api/v1"] + [f"/apis/{v['groupVersion']}" for g in json.loads(self.read("/apis")[1])["groups"] for v in g["versions"]]
+        return [f"{g}/{r['name']}" for g in groups for r in json.loads(self.read(g)[1])["resources"] if "list" in r["verbs"]]
+
+    def settled(self):
+        """Each kind is served from its watch cache. Meanwhile lists are answered with 429 and Retry-After, on etcd too: clients of
+        Kubernetes wait that long, the replayer does not."""
+        return all(self.read(f"{path}?resourceVersion=0&limit=1")[0] != 429 for path in self.lists())
+
     def __exit__(self, kind, *_):
         if kind:
             print(self.process.tail())
@@ -51,6 +61,7 @@ def kill_leader(store, server):
     victim.restart()
     wait_for("all members to be healthy", lambda: all(m.healthy() for m in store.members), 30, 0.1)
     wait_for("kube-apiserver to be ready", server.ready, 30)
+    wait_for("kube-apiserver's caches", server.settled, 30)
 
 
 def replay(kind, kill):

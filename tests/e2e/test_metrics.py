@@ -34,9 +34,12 @@ def scrape(kind):
         cluster.ctl("put", "a", "1")
         cluster.ctl("get", "a")
         cluster.ctl("lease", "grant", "60")
-        cluster.members[2].kill()
-        cluster.ctl("put", "a", "2", members=cluster.members[:2])
-        text = "".join(m.get("/metrics") for m in cluster.members[:2])
+        leader = cluster.leader()
+        gone = next(m for m in cluster.members if m is not leader)  # without a leader a put may time out
+        gone.kill()
+        rest = [m for m in cluster.members if m is not gone]
+        cluster.ctl("put", "a", "2", members=rest)
+        text = "".join(m.get("/metrics") for m in rest)
     types = dict(re.findall(r"^# TYPE (\S+) (\S+)", text, re.M))
     found = {name: (kind, set()) for name, kind in types.items()}
     for sample, labels in re.findall(r"^(\w+)(?:\{([^}]*)\})? ", text, re.M):
