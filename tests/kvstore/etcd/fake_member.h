@@ -34,7 +34,7 @@ class FakeMember final : public Member {
 
   // What tests turn.
   std::atomic<std::uint64_t> leader_id = 0x8e9e05c52164694d;
-  bool learner = false;
+  std::atomic<bool> learner = false;
 
   Task<Result<RangeResult>> range(RangeRequest r) override { return s_.range(std::move(r)); }
   std::optional<Result<RangeResult>> range_now(const RangeRequest& r) override { return s_.range_now(r); }
