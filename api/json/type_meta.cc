@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "api/json.h"
+#include "api/json/place.h"
 #include "api/json/scanner.h"
 
 namespace keelson::api {
@@ -15,22 +16,6 @@ bool equal_fold(std::string_view a, std::string_view lower) {
     if (c != lower[i]) return false;
   }
   return true;
-}
-
-std::string_view kind_of_value(char c) {
-  switch (c) {
-    case '{':
-      return "object";
-    case '[':
-      return "array";
-    case '"':
-      return "string";
-    case 't':
-    case 'f':
-      return "bool";
-    default:
-      return "number";
-  }
 }
 
 std::unexpected<Error> parse_error(std::string_view why) {
@@ -52,7 +37,7 @@ Result<TypeMeta> find_type_meta(std::string_view text) {
             "json: cannot unmarshal {} into Go value of type struct {{ APIVersion string "
             "\"json:\\\"apiVersion,omitempty\\\"\"; "
             "Kind string \"json:\\\"kind,omitempty\\\"\" }}",
-            kind_of_value(s.peek()));
+            json::kind_of_value(s.peek()));
       return s.skip_value();
     }
     s.advance();
@@ -74,7 +59,7 @@ Result<TypeMeta> find_type_meta(std::string_view text) {
       } else {
         if (into != nullptr && s.peek() != 'n' && error.empty())
           error = fmt::format("json: cannot unmarshal {} into Go struct field .{} of type string",
-                              kind_of_value(s.peek()), into == &out.kind ? "kind" : "apiVersion");
+                              json::kind_of_value(s.peek()), into == &out.kind ? "kind" : "apiVersion");
         if (!s.skip_value()) return false;
       }
       s.space();
